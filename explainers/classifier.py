@@ -1,0 +1,380 @@
+"""What is explained: a Keras network, or any function from images to scores.
+
+A `Classifier` knows its labels and how pixels enter the network, and answers in one fixed batch
+shape, so that TensorFlow traces each of its graphs once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from explainers import head as heads
+from explainers.errors import ExplainerError
+from explainers.images import ANY_SHAPE, Shape, check_images
+from explainers.preprocessing import TensorFunction, preprocessing
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import ArrayLike, NDArray
+
+Activation = Literal["softmax", "sigmoid", "linear"]
+ImageFunction = Callable[["NDArray[np.float32]"], "ArrayLike"]
+
+
+class _All(Enum):
+    ALL = "all labels"
+
+
+ALL: Final = _All.ALL
+"""As a target: every label, in the classifier's order."""
+
+Target = str | int | Sequence[str | int] | _All
+
+
+class Classifier:
+    """An image classifier with named outputs; made by `from_keras` or `from_callable`.
+
+    Attributes
+    ----------
+    labels: the names of the outputs, in order.
+    thresholds: per label, the score from which on it counts as predicted.
+    input_shape: (height, width, channels), None where the classifier takes any.
+    model: the Keras network, or None for a black box.
+    preprocess: name of the preprocessing between pixels 0..255 and the network.
+    activation: the output's: "softmax", "sigmoid" or "linear" (anything else, and black boxes).
+    """
+
+    labels: tuple[str, ...]
+    thresholds: dict[str, float]
+    input_shape: Shape
+    model: keras.Model | None
+    preprocess: str
+    activation: Activation
+
+    def __init__(
+        self, *, labels: Sequence[str], outputs: int | None, thresholds: Mapping[str, float] | None
+    ) -> None:
+        self.labels = _checked_labels(labels, outputs)
+        self.input_shape = ANY_SHAPE
+        self.model = None
+        self.preprocess = "none"
+        self.activation = "linear"
+        self.thresholds = {}
+        self._given_thresholds = dict(thresholds or {})
+        self._function: ImageFunction | None = None
+        self._prepare: TensorFunction | None = None
+        self._graphs: dict[Any, Callable[..., Any]] = {}
+
+    @classmethod
+    def from_keras(
+        cls,
+        path_or_model: str | Path | keras.Model,
+        *,
+        labels: Sequence[str],
+        preprocess: str | TensorFunction = "none",
+        thresholds: Mapping[str, float] | None = None,
+    ) -> Classifier:
+        """A Keras network with one image input and one `(N, classes)` output.
+
+        preprocess: "none" (0..255 as is), "unit" (x / 255), "signed" (x / 127.5 - 1), "caffe"
+        (BGR, ImageNet means subtracted), or a function from a float32 tensor `(N, H, W, C)` with
+        values 0..255 to what the network takes.
+        thresholds: per label; 0.5 where none is given (0 for linear outputs).
+
+        Raises ExplainerError for a file that is no model, a model that is no image classifier,
+        a number of labels other than the number of outputs, and duplicate labels.
+        """
+        model = _loaded(path_or_model)
+        shape, outputs = _signature(model)
+        self = cls(labels=labels, outputs=outputs, thresholds=thresholds)
+        self.model = model
+        self.input_shape = shape
+        self.preprocess, self._prepare = preprocessing(preprocess, channels=shape[2])
+        self.activation = heads.find(model).activation
+        self._set_thresholds()
+        return self
+
+    @classmethod
+    def from_callable(
+        cls,
+        function: ImageFunction,
+        *,
+        labels: Sequence[str],
+        input_shape: Shape | None = None,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> Classifier:
+        """A black box: `function` takes `(N, H, W, C)` float32 0..255, returns `(N, classes)`.
+
+        It serves the model-agnostic methods only; see `require_network`.
+        """
+        if not callable(function):
+            raise ExplainerError(f"A black-box classifier is a function, not {function!r}.")
+        self = cls(labels=labels, outputs=None, thresholds=thresholds)
+        self._function = function
+        if input_shape is not None:
+            self.input_shape = _checked_shape(input_shape)
+        self._set_thresholds(default=0.5)
+        return self
+
+    # -- scores ------------------------------------------------------------------------------
+
+    def predict(self, images: ArrayLike, batch_size: int = 64) -> NDArray[np.float32]:
+        """Scores after softmax or sigmoid, float32 `(N, classes)`, of images `(N, H, W, C)`."""
+        call = self._call_function if self.model is None else self._run("probabilities")
+        return self._in_batches(call, images, batch_size)
+
+    def logits(self, images: ArrayLike, batch_size: int = 64) -> NDArray[np.float32]:
+        """Scores before softmax or sigmoid, float32 `(N, classes)`; needs the network."""
+        self.require_network("The score before softmax or sigmoid")
+        return self._in_batches(self._run("logits"), images, batch_size)
+
+    def embed(self, images: ArrayLike, batch_size: int = 64) -> NDArray[np.float32]:
+        """What enters the last layer with weights, float32 `(N, features)`; needs the network.
+
+        Where that still has a height and a width, its mean over them.
+        """
+        self.require_network("The penultimate activation")
+        return self._in_batches(self._run("features"), images, batch_size)
+
+    def score(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        """One batch through a black box, in the function's own precision; checked."""
+        if self._function is None:
+            raise ExplainerError("Only a black box is called directly; use predict or graph.")
+        return self._call_function(batch)
+
+    # -- targets -----------------------------------------------------------------------------
+
+    def index(self, target: str | int) -> int:
+        """The output that a label or an index names."""
+        if isinstance(target, str):
+            if target not in self.labels:
+                raise ExplainerError(
+                    f"The classifier has no label {target!r}; it has {', '.join(self.labels)}."
+                )
+            return self.labels.index(target)
+        if isinstance(target, (int, np.integer)) and not isinstance(target, bool):
+            if not 0 <= target < len(self.labels):
+                raise ExplainerError(
+                    f"There is no output {target}; the classifier has {len(self.labels)}, from 0."
+                )
+            return int(target)
+        raise ExplainerError(f"A target is a label or an index, not {target!r}.")
+
+    def indices(self, target: Target) -> tuple[int, ...]:
+        """The outputs that a label, an index, a sequence of them, or ALL names."""
+        if target is ALL:
+            return tuple(range(len(self.labels)))
+        if is_single(target):
+            return (self.index(target),)  # type: ignore[arg-type]
+        try:
+            found = tuple(self.index(one) for one in target)  # type: ignore[union-attr]
+        except TypeError:
+            raise ExplainerError(f"A target is a label or an index, not {target!r}.") from None
+        if not found:
+            raise ExplainerError("The sequence of targets is empty; expected at least one.")
+        return found
+
+    # -- the network's inside -----------------------------------------------------------------
+
+    def require_network(self, what: str) -> keras.Model:
+        """The Keras model; for a black box, an ExplainerError that says `what` needs it."""
+        if self.model is None:
+            raise ExplainerError(
+                f"{what} needs the network itself; this classifier is a black box "
+                "(made from a function). Use Classifier.from_keras."
+            )
+        return self.model
+
+    def prepare(self, images: Any) -> Any:
+        """Preprocess a float32 tensor `(N, H, W, C)`, 0..255; usable inside a TensorFlow graph."""
+        self.require_network("Preprocessing")
+        assert self._prepare is not None
+        return self._prepare(images)
+
+    def graph(self) -> Callable[[Any], Any]:
+        """The TensorFlow function from images 0..255 `(N, H, W, C)` to scores `(N, classes)`."""
+        self.require_network("The TensorFlow graph")
+        return self._graph("probabilities")
+
+    def cached_graph(self, key: Any, build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """A graph that lives as long as the classifier, so that it is traced once."""
+        if key not in self._graphs:
+            self._graphs[key] = build()
+        return self._graphs[key]
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of architecture, weights and preprocessing; needs the network."""
+        model = self.require_network("A fingerprint")
+        config = json.loads(model.to_json())
+        architecture = {key: config.get(key) for key in ("class_name", "config")}
+        digest = hashlib.sha256(json.dumps(architecture, sort_keys=True).encode())
+        digest.update(self.preprocess.encode())
+        for weights in model.get_weights():
+            digest.update(f"{weights.dtype}{weights.shape}".encode())
+            digest.update(np.ascontiguousarray(weights).tobytes())
+        return digest.hexdigest()
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _set_thresholds(self, default: float | None = None) -> None:
+        if default is None:
+            default = 0.0 if self.activation == "linear" else 0.5
+        unknown = [label for label in self._given_thresholds if label not in self.labels]
+        if unknown:
+            raise ExplainerError(
+                f"There is a threshold for {unknown[0]!r}, which is no label of the classifier; "
+                f"it has {', '.join(self.labels)}."
+            )
+        for label in self.labels:
+            value = self._given_thresholds.get(label, default)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise ExplainerError(f"The threshold of {label!r} is {value!r}, no number.")
+            if not np.isfinite(value):
+                raise ExplainerError(f"The threshold of {label!r} is {value}; expected a number.")
+            self.thresholds[label] = float(value)
+
+    def _graph(self, kind: str) -> Callable[[Any], Any]:
+        import tensorflow as tf
+
+        def build() -> Callable[[Any], Any]:
+            model = self.require_network(kind)
+            function = heads.function(model, kind)
+
+            def forward(images: Any) -> Any:
+                assert self._prepare is not None
+                return tf.cast(function(self._prepare(images)), tf.float32)
+
+            # A free batch dimension: one trace serves every batch size.
+            spec = tf.TensorSpec((None, *self.input_shape), tf.float32)
+            return tf.function(forward).get_concrete_function(spec)
+
+        return self.cached_graph(kind, build)
+
+    def _run(self, kind: str) -> Callable[[NDArray[np.float32]], NDArray[Any]]:
+        import tensorflow as tf
+
+        graph = self._graph(kind)
+        return lambda batch: graph(tf.constant(batch)).numpy()
+
+    def _call_function(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        assert self._function is not None
+        scores = np.asarray(self._function(batch))
+        expected = (len(batch), len(self.labels))
+        if scores.shape != expected or scores.dtype.kind not in "uifb":
+            raise ExplainerError(
+                f"The classifier's function returned {scores.dtype} {scores.shape} for "
+                f"{len(batch)} images and {len(self.labels)} labels; expected numbers {expected}."
+            )
+        if not np.isfinite(scores).all():
+            raise ExplainerError("The classifier's function returned scores that are not finite.")
+        return scores
+
+    def _in_batches(
+        self,
+        call: Callable[[NDArray[np.float32]], NDArray[Any]],
+        images: ArrayLike,
+        batch_size: int,
+    ) -> NDArray[np.float32]:
+        size = check_batch_size(batch_size)
+        stack = check_images(images, self.input_shape)
+        parts = [call(batch)[:used] for batch, used in _fixed_batches(stack, size)]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def is_single(target: Target) -> bool:
+    """Whether the target is one label or index, so that its map has no leading axis."""
+    return isinstance(target, (str, int, np.integer))
+
+
+def check_batch_size(batch_size: int) -> int:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
+        raise ExplainerError(f"The batch size is {batch_size!r}; expected a whole number.")
+    if batch_size < 1:
+        raise ExplainerError(f"The batch size is {batch_size}; expected 1 or more.")
+    return int(batch_size)
+
+
+def _fixed_batches(stack: NDArray[Any], size: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """Batches of one shape (the tail padded with zeros) and how many images of each count."""
+    size = min(size, len(stack))
+    for start in range(0, len(stack), size):
+        part = stack[start : start + size].astype(np.float32)
+        used = len(part)
+        if used < size:
+            part = np.concatenate([part, np.zeros((size - used, *part.shape[1:]), np.float32)])
+        yield part, used
+
+
+def _checked_labels(labels: Sequence[str], outputs: int | None) -> tuple[str, ...]:
+    if isinstance(labels, str):
+        raise ExplainerError(f"Labels come as a sequence of names, not as the text {labels!r}.")
+    found = tuple(labels)
+    if not found or not all(isinstance(label, str) and label.strip() for label in found):
+        raise ExplainerError(f"Labels are {found!r}; expected one non-empty name per output.")
+    twice = sorted({label for label in found if found.count(label) > 1})
+    if twice:
+        raise ExplainerError(f"The label {twice[0]!r} is given more than once.")
+    if outputs is not None and len(found) != outputs:
+        raise ExplainerError(f"{len(found)} labels are given for a network with {outputs} outputs.")
+    return found
+
+
+def _checked_shape(shape: Shape) -> Shape:
+    sizes = tuple(shape)
+    if len(sizes) != 3 or any(
+        size is not None and (not isinstance(size, (int, np.integer)) or size < 1) for size in sizes
+    ):
+        raise ExplainerError(
+            f"The input shape is {shape!r}; expected (height, width, channels), None where free."
+        )
+    return sizes
+
+
+def _loaded(path_or_model: str | Path | keras.Model) -> keras.Model:
+    import keras
+
+    if isinstance(path_or_model, keras.Model):
+        return path_or_model
+    if not isinstance(path_or_model, (str, Path)):
+        raise ExplainerError(f"Expected a Keras model or its file, not {path_or_model!r}.")
+    path = Path(path_or_model)
+    if not path.is_file():
+        raise ExplainerError(f"There is no model file {path}.")
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many kinds for a broken file
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExplainerError(f"{path} cannot be read as a Keras model: {reason}") from error
+    if not isinstance(model, keras.Model):
+        raise ExplainerError(f"{path} holds a {type(model).__name__}, not a Keras model.")
+    return model
+
+
+def _signature(model: keras.Model) -> tuple[Shape, int]:
+    """The input's (H, W, C) and the number of outputs of an image classifier."""
+    inputs = getattr(model, "inputs", None) or []
+    outputs = getattr(model, "outputs", None) or []
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ExplainerError(
+            f"The model {model.name!r} has {len(inputs)} inputs and {len(outputs)} outputs; "
+            "expected a built functional or Sequential model with one of each."
+        )
+    shape, scores = tuple(inputs[0].shape), tuple(outputs[0].shape)
+    if len(shape) != 4 or shape[3] not in (1, 3):
+        raise ExplainerError(
+            f"The model {model.name!r} takes inputs of shape {shape}; "
+            "expected images (batch, height, width, 1 or 3 channels)."
+        )
+    if len(scores) != 2 or scores[1] is None:
+        raise ExplainerError(
+            f"The model {model.name!r} returns outputs of shape {scores}; "
+            "expected one score per label: (batch, labels)."
+        )
+    return (shape[1], shape[2], shape[3]), int(scores[1])

@@ -1,0 +1,107 @@
+"""Checks of images on their way in, and the loader of the command line.
+
+Images are `(H, W, C)` arrays, C = 1 or 3, uint8 or float, values 0..255.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from explainers.errors import ExplainerError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Shape = tuple[int | None, int | None, int | None]
+ANY_SHAPE: Shape = (None, None, None)
+
+
+def check_image(image: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[np.float32]:
+    """One image as float32 `(H, W, C)`, values untouched.
+
+    Raises ExplainerError for a wrong shape, values that are no finite numbers, or values outside
+    0..255 (a float image that was scaled to 0..1 is refused too).
+    """
+    array = np.asarray(image)
+    if array.ndim != 3:
+        raise ExplainerError(
+            f"The image has shape {array.shape}; expected one image (height, width, channels)."
+        )
+    _check(array, "image", shape)
+    return array.astype(np.float32)
+
+
+def check_images(images: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[Any]:
+    """A stack of images `(N, H, W, C)` as it came (not yet float32); errors as `check_image`."""
+    array = np.asarray(images)
+    if array.ndim != 4 or len(array) == 0:
+        raise ExplainerError(
+            f"The images have shape {array.shape}; expected (images, height, width, channels) "
+            "with at least one image."
+        )
+    _check(array, "images", shape)
+    return array
+
+
+def _check(array: NDArray[Any], name: str, shape: Shape) -> None:
+    found = array.shape[-3:]
+    if found[2] not in (1, 3) or 0 in found:
+        raise ExplainerError(
+            f"The {name} {_has(name)} {found[2]} channels and {found[0]} x {found[1]} pixels; "
+            "expected 1 or 3 channels, last, and at least one pixel."
+        )
+    if any(want is not None and want != have for want, have in zip(shape, found, strict=True)):
+        wanted = tuple("any" if size is None else size for size in shape)
+        raise ExplainerError(
+            f"The {name} {_has(name)} (height, width, channels) = {found}, "
+            f"the classifier takes {wanted}."
+        )
+    if array.dtype.kind not in "uif":
+        raise ExplainerError(
+            f"The {name} {_has(name)} values of type {array.dtype}; expected numbers 0..255."
+        )
+    if array.dtype == np.uint8:
+        return
+    low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):  # min and max carry NaN along
+        raise ExplainerError(f"The {name} {_has(name)} values that are NaN or infinite.")
+    if low < 0 or high > 255:
+        raise ExplainerError(
+            f"The {name} {_has(name)} values from {low:g} to {high:g}; expected 0..255."
+        )
+    if array.dtype.kind == "f" and 0 < high <= 1 and bool(np.any(array % 1)):
+        raise ExplainerError(
+            f"The {name} {_has(name)} values from {low:g} to {high:g}, as if scaled to 0..1; "
+            "expected 0..255 (the classifier does its own scaling)."
+        )
+
+
+def _has(name: str) -> str:
+    return "have" if name.endswith("s") else "has"
+
+
+def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
+    """Read a photograph for a network: `(H, W, C)` uint8.
+
+    Where the network fixes its size, the largest centred part of the right proportions is cut out
+    (a square for a square network) and resized to it. Transparency is dropped; the orientation
+    stored by the camera is followed.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    height, width, channels = shape
+    try:
+        with Image.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            picture = upright.convert("L" if channels == 1 else "RGB")
+    except FileNotFoundError:
+        raise ExplainerError(f"There is no image file {path}.") from None
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise ExplainerError(f"{path} cannot be read as an image: {error}.") from None
+    if height is not None and width is not None:
+        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
+    array = np.asarray(picture, dtype=np.uint8)
+    return array[..., None] if array.ndim == 2 else array
