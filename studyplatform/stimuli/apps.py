@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class StimuliConfig(AppConfig):
+    name = "studyplatform.stimuli"
+    label = "stimuli"
