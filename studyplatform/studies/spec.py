@@ -222,7 +222,7 @@ class Recruitment(Part):
 
 
 class Hypothesis(Part):
-    key: Key
+    key: Level
     text: Text
     outcome: Literal["accuracy", "confidence", "saliency_ratio"]
     factor: Key
@@ -242,7 +242,7 @@ class ExclusionRule(Part):
 
 
 class Code(Part):
-    code: Key
+    code: Annotated[str, Field(min_length=1, max_length=60)]
     group: Literal["saliency", "general", "both"]
     definition: Text
     origin: Literal["paper", "ours"] = "ours"
