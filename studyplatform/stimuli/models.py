@@ -34,10 +34,13 @@ class Image(models.Model):
     split = models.CharField(max_length=5, choices=[("train", "train"), ("val", "val")])
     labels = models.JSONField(help_text="the labels it truly carries")
     sha256 = models.CharField(max_length=64, help_text="of the pixels the network sees")
+    display_sha256 = models.CharField(max_length=64, help_text="of the WebP file people see")
+    display_size = models.PositiveSmallIntegerField(help_text="side of that file, in pixels")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["image_set", "name"], name="one_image_per_name"),
+            models.UniqueConstraint(fields=["image_set", "sha256"], name="one_image_per_content"),
         ]
 
     def __str__(self) -> str:

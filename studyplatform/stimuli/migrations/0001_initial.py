@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
                 ('split', models.CharField(choices=[('train', 'train'), ('val', 'val')], max_length=5)),
                 ('labels', models.JSONField(help_text='the labels it truly carries')),
                 ('sha256', models.CharField(help_text='of the pixels the network sees', max_length=64)),
+                ('display_sha256', models.CharField(help_text='of the WebP file people see', max_length=64)),
+                ('display_size', models.PositiveSmallIntegerField(help_text='side of that file, in pixels')),
             ],
         ),
         migrations.CreateModel(
@@ -148,6 +150,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='image',
             constraint=models.UniqueConstraint(fields=('image_set', 'name'), name='one_image_per_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='image',
+            constraint=models.UniqueConstraint(fields=('image_set', 'sha256'), name='one_image_per_content'),
         ),
         migrations.AddConstraint(
             model_name='neededheatmap',

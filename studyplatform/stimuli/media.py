@@ -1,0 +1,74 @@
+"""Where files lie under MEDIA_ROOT, and how one gets there whole or not at all.
+
+images/<aa>/<sha>.png       the pixels the network sees; <sha> is of the pixels
+display/<aa>/<sha>.webp     what people see (pictures and overlays); <sha> is of the file
+heatmaps/<aa>/<key>.npy     raw heatmaps; <key> is the ledger row's: one name per row
+classifiers/<sha>.keras     networks; <sha> is of the file
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+
+def root() -> Path:
+    return Path(settings.MEDIA_ROOT)
+
+
+def image_path(sha256: str) -> Path:
+    return root() / "images" / sha256[:2] / f"{sha256}.png"
+
+
+def display_path(sha256: str) -> Path:
+    return root() / "display" / sha256[:2] / f"{sha256}.webp"
+
+
+def heatmap_path(key: str) -> Path:
+    return root() / "heatmaps" / key[:2] / f"{key}.npy"
+
+
+def classifier_path(sha256: str) -> Path:
+    return root() / "classifiers" / f"{sha256}.keras"
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def draft(target: Path) -> Iterator[Path]:
+    """Yield a temporary file beside `target`; it is gone afterwards unless moved by then.
+
+    Beside it, because `os.replace` is atomic within one file system only.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".draft-", suffix=target.suffix)
+    os.close(handle)
+    path = Path(name)
+    path.chmod(0o644)  # mkstemp's 0600 would keep a web server of another user from reading it
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until the file's content is on the disk, so that a rename never outruns it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_once(target: Path, content: bytes) -> None:
+    """Write a content-named file unless it is there already."""
+    if target.exists():
+        return
+    with draft(target) as path:
+        path.write_bytes(content)
+        flush_to_disk(path)
+        os.replace(path, target)
