@@ -1,0 +1,81 @@
+"""Reads a built Keras network, functional or Sequential, nested or not, as a list of operations.
+
+The list is in the order of computation. Softmax or sigmoid at the very end is left off: relevance
+starts from the score before it. The model itself is only read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from explainers.errors import ExplainerError
+from explainers.lrp.layers import rearranges_only, translate
+from explainers.lrp.operations import Node
+
+if TYPE_CHECKING:
+    import keras
+
+IMAGE = -1
+"""The position that stands for the image in a node's inputs."""
+
+
+def read(model: keras.Model) -> list[Node]:
+    """The operations from the preprocessed image to the scores before softmax or sigmoid.
+
+    Raises ExplainerError naming the first layer that relevance cannot be sent through.
+    """
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or not outputs or len(inputs) != 1 or len(outputs) != 1:
+        raise ExplainerError(
+            "LRP needs a built functional or Sequential network with one input and one output; "
+            f"{model.name!r} ({type(model).__name__}) is none."
+        )
+    nodes: list[Node] = []
+    last = _visit(outputs[0], {id(inputs[0]): IMAGE}, nodes, path="", end=True)
+    if last == IMAGE or not nodes:
+        raise ExplainerError(f"The network {model.name!r} returns its own input.")
+    return nodes
+
+
+def _visit(tensor: Any, known: dict[int, int], nodes: list[Node], *, path: str, end: bool) -> int:
+    """Adds what a symbolic tensor depends on; returns the position of what computes it.
+
+    `known`: positions of the tensors met so far, by id. `end`: nothing but rearranging follows.
+    """
+    stack = [(tensor, end)]
+    while stack:  # a loop, not recursion: networks are deeper than Python's stack
+        current, last = stack[-1]
+        if id(current) in known:
+            stack.pop()
+            continue
+        history = current._keras_history
+        layer = history.operation
+        sources = layer._inbound_nodes[history.node_index].input_tensors
+        missing = [one for one in sources if id(one) not in known]
+        if missing:
+            last = last and rearranges_only(layer)
+            stack.extend((one, last) for one in missing)
+            continue
+        if not sources:
+            raise ExplainerError(f"LRP cannot start from the constant {path + layer.name!r}.")
+        inputs = tuple(known[id(one)] for one in sources)
+        known[id(current)] = _enter(layer, inputs, history.tensor_index, nodes, path, last)
+        stack.pop()
+    return known[id(tensor)]
+
+
+def _enter(
+    layer: Any, inputs: tuple[int, ...], index: int, nodes: list[Node], path: str, end: bool
+) -> int:
+    import keras
+
+    name = path + layer.name
+    if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
+        inside = {id(one): at for one, at in zip(layer.inputs, inputs, strict=True)}
+        return _visit(layer.outputs[index], inside, nodes, path=f"{name}/", end=end)
+    position = inputs[0]
+    for operation in translate(layer, name, end=end):
+        nodes.append(Node(name, operation, inputs))
+        position = len(nodes) - 1
+        inputs = (position,)
+    return position
