@@ -1,0 +1,52 @@
+"""Everything that reads studies. What a person may not see does not exist for them."""
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import QuerySet
+
+from .models import Membership, Study, StudyVersion
+
+Person = User | AnonymousUser
+
+
+def studies_for(user: Person) -> QuerySet[Study]:
+    """Return the studies of the teams this person belongs to, newest first."""
+    if not user.is_authenticated or not user.is_active:
+        return Study.objects.none()
+    return (
+        Study.objects.filter(team__memberships__user=user)
+        .select_related("team")
+        .order_by("-created_at", "-pk")
+    )
+
+
+def study_get_for(user: Person, slug: str) -> Study:
+    """Return the study of this address; Study.DoesNotExist also where the person may not see it."""
+    return studies_for(user).get(slug=slug)
+
+
+def role_of(user: Person, study: Study) -> str:
+    """Return the person's role in the study's team, or "" for none."""
+    if not user.is_authenticated:
+        return ""
+    found = Membership.objects.filter(team_id=study.team_id, user=user).first()
+    return found.role if found else ""
+
+
+def study_get_by_slug(slug: str) -> Study:
+    """Return the study of this address, for participants; Study.DoesNotExist for drafts too."""
+    return Study.objects.exclude(state=Study.State.DRAFT).get(slug=slug)
+
+
+def version_published(study: Study) -> StudyVersion | None:
+    """Return the version that new sessions begin with: the published one of highest number."""
+    return (
+        study.versions.exclude(published_at=None)
+        .select_related("study")
+        .order_by("-number")
+        .first()
+    )
+
+
+def version_latest(study: Study) -> StudyVersion | None:
+    """Return the version of highest number, draft or published."""
+    return study.versions.select_related("study").order_by("-number").first()
