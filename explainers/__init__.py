@@ -2,12 +2,28 @@
 
     heatmap = MultiScaleOcclusion(classifier, depth=4, best=5).explain(image, target="horse")
 
-TensorFlow is imported when a network is first used, never with this package.
+or, by name, `create("multiscale", classifier, depth=4, best=5)`. TensorFlow is imported when a
+network is first used, never with this package.
 """
 
 from __future__ import annotations
 
+from explainers.base import Explainer, Partial
 from explainers.classifier import ALL, Classifier
 from explainers.errors import ExplainerError
+from explainers.multiscale import MultiScaleOcclusion
+from explainers.occlusion import Occlusion
+from explainers.registry import available, create, parameters
 
-__all__ = ["ALL", "Classifier", "ExplainerError"]
+__all__ = [
+    "ALL",
+    "Classifier",
+    "Explainer",
+    "ExplainerError",
+    "MultiScaleOcclusion",
+    "Occlusion",
+    "Partial",
+    "available",
+    "create",
+    "parameters",
+]

@@ -35,6 +35,8 @@ class _All(Enum):
 ALL: Final = _All.ALL
 """As a target: every label, in the classifier's order."""
 
+_MOST_GRAPHS = 16  # images of many sizes need a graph each
+
 Target = str | int | Sequence[str | int] | _All
 
 
@@ -204,8 +206,10 @@ class Classifier:
         return self._graph("probabilities")
 
     def cached_graph(self, key: Any, build: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-        """A graph that lives as long as the classifier, so that it is traced once."""
+        """A graph kept with the classifier, so that it is traced once; the oldest go first."""
         if key not in self._graphs:
+            while len(self._graphs) >= _MOST_GRAPHS:
+                self._graphs.pop(next(iter(self._graphs)))
             self._graphs[key] = build()
         return self._graphs[key]
 

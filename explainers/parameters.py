@@ -1,0 +1,42 @@
+"""Checks of hyper-parameters: each returns the value or raises one clear ExplainerError."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from explainers.errors import ExplainerError
+
+
+def whole(name: str, value: Any, *, minimum: int) -> int:
+    """A whole number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ExplainerError(f"{name} is {value!r}; expected a whole number.")
+    if value < minimum:
+        raise ExplainerError(f"{name} is {value}; expected {minimum} or more.")
+    return int(value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise ExplainerError(f"{name} is {value!r}; expected a number from 0 to 1.")
+    if not 0 <= value <= 1:  # NaN fails too
+        raise ExplainerError(f"{name} is {value}; expected a number from 0 to 1.")
+    return float(value)
+
+
+def choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of several names."""
+    if not isinstance(value, str) or value not in choices:
+        raise ExplainerError(f"{name} is {value!r}; expected one of {', '.join(choices)}.")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ExplainerError(f"{name} is {value!r}; expected true or false.")
+    return bool(value)

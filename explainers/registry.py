@@ -1,0 +1,91 @@
+"""The methods by name; each one's module is imported when it is first asked for."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from explainers.base import Explainer
+from explainers.classifier import Classifier
+from explainers.errors import ExplainerError
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method without importing it.
+
+    path: "module:class". family: "perturbation" or "propagation". needs_network: it reads the
+    network's inside, so a black box will not do. hierarchical: it works from coarse to fine.
+    """
+
+    name: str
+    path: str
+    summary: str
+    family: str
+    needs_network: bool = False
+    hierarchical: bool = False
+
+    def load(self) -> type[Explainer]:
+        module, _, name = self.path.partition(":")
+        found: type[Explainer] = getattr(import_module(module), name)
+        return found
+
+
+_METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "lrp",
+            "explainers.lrp:LRP",
+            "layer-wise relevance propagation",
+            "propagation",
+            needs_network=True,
+        ),
+        Method(
+            "multiscale",
+            "explainers.multiscale:MultiScaleOcclusion",
+            "multi-scale occlusion with dynamic granularity",
+            "perturbation",
+            hierarchical=True,
+        ),
+        Method(
+            "occlusion",
+            "explainers.occlusion:Occlusion",
+            "occlusion by a sliding box",
+            "perturbation",
+        ),
+    )
+}
+
+
+def available() -> tuple[str, ...]:
+    """The methods' names, in alphabetical order."""
+    return tuple(sorted(_METHODS))
+
+
+def method(name: str) -> Method:
+    """What is known of a method; ExplainerError for an unknown name."""
+    if name not in _METHODS:
+        raise ExplainerError(f"There is no method {name!r}; there are {', '.join(available())}.")
+    return _METHODS[name]
+
+
+def parameters(name: str) -> dict[str, Any]:
+    """A method's hyper-parameters and their defaults."""
+    signature = inspect.signature(method(name).load().__init__)
+    return {
+        parameter.name: parameter.default
+        for parameter in signature.parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def create(name: str, classifier: Classifier, **chosen: Any) -> Explainer:
+    """A method by name, with hyper-parameters; ExplainerError for an unknown one."""
+    known = parameters(name)
+    unknown = [key for key in chosen if key not in known]
+    if unknown:
+        raise ExplainerError(f"{name} has no parameter {unknown[0]!r}; it has {', '.join(known)}.")
+    return method(name).load()(classifier, **chosen)

@@ -1,0 +1,120 @@
+"""From raw heatmaps to pictures: the only place that knows colours, scales and overlays.
+
+One rule for every method: the positive part, divided by its own 99.5th percentile, in reds over
+the photograph; a darker red is a larger value. The photograph itself is drawn in greys, so that
+its colours cannot be mistaken for the map's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from explainers.errors import ExplainerError
+from explainers.images import check_image
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+PERCENTILE = 99.5
+
+# From a faint to a dark red, at equal steps; lightness falls steadily, so the order survives in
+# greyscale print and for readers with a colour-vision deficiency.
+_REDS = np.array(
+    [
+        [255, 245, 240],
+        [254, 217, 201],
+        [252, 174, 145],
+        [251, 106, 74],
+        [222, 45, 38],
+        [165, 15, 21],
+        [103, 0, 13],
+    ],
+    np.float64,
+)
+
+
+def positive_scale(heatmap: ArrayLike, percentile: float = PERCENTILE) -> float:
+    """The value drawn at full strength: a percentile of the positive part over all pixels.
+
+    Where so few pixels are positive that the percentile is 0, the maximum; 0.0 where none is.
+    Callers that want one scale for several maps pass the largest of theirs to `overlay`.
+    """
+    positive = np.maximum(_checked_map(heatmap), 0.0)
+    return float(np.percentile(positive, percentile) or positive.max())
+
+
+def strength(heatmap: ArrayLike, scale: float | None = None) -> NDArray[np.float64]:
+    """The positive part as 0..1: divided by `scale` (its own where None) and cut off at 1."""
+    checked = _checked_map(heatmap)
+    if scale is None:
+        scale = positive_scale(checked)
+    if not (math.isfinite(scale) and scale >= 0):
+        raise ExplainerError(f"scale is {scale}; expected a number from 0 up.")
+    if scale == 0:
+        return np.zeros(checked.shape)
+    return np.clip(checked / scale, 0.0, 1.0)
+
+
+def overlay(
+    image: ArrayLike, heatmap: ArrayLike, *, scale: float | None = None, opacity: float = 0.85
+) -> NDArray[np.uint8]:
+    """The heatmap's positive part in reds over the photograph, uint8 `(H, W, 3)`.
+
+    image: `(H, W, 1 or 3)`, 0..255. heatmap: `(H, W)`, raw. scale: the value drawn at full
+    strength, `positive_scale(heatmap)` where None. opacity: of the red at full strength, 0..1.
+    A map without a positive value gives the photograph in greys.
+    """
+    photograph = check_image(image)
+    value = strength(heatmap, scale)
+    if value.shape != photograph.shape[:2]:
+        raise ExplainerError(
+            f"The heatmap has {value.shape[0]} x {value.shape[1]} values, the image "
+            f"{photograph.shape[0]} x {photograph.shape[1]} pixels; expected the same."
+        )
+    if not 0 <= opacity <= 1:
+        raise ExplainerError(f"opacity is {opacity}; expected a number from 0 to 1.")
+    return _blend(_greys(photograph), value, opacity)
+
+
+def legend(width: int = 240, height: int = 16, *, opacity: float = 0.85) -> NDArray[np.uint8]:
+    """The colours of `overlay` from no support (left) to full strength (right), over mid-grey.
+
+    uint8 `(height, width, 3)`; what the colours mean is the caller's to write beside it.
+    """
+    ground = np.full((height, width), 190.0)
+    value = np.broadcast_to(np.linspace(0.0, 1.0, width), (height, width))
+    return _blend(ground, value, opacity)
+
+
+def _blend(
+    greys: NDArray[np.float64], value: NDArray[np.float64], opacity: float
+) -> NDArray[np.uint8]:
+    # The red comes in quickly, so that weak support is seen, and darkens on the way to 1.
+    alpha = (opacity * np.sqrt(value))[..., None]
+    blended = (1 - alpha) * greys[..., None] + alpha * _reds(value)
+    return np.rint(blended).astype(np.uint8)
+
+
+def _reds(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    steps = np.linspace(0.0, 1.0, len(_REDS))
+    return np.stack([np.interp(value, steps, channel) for channel in _REDS.T], axis=-1)
+
+
+def _greys(photograph: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Luma (Rec. 601), lifted a little so that dark red stands out from dark ground."""
+    weights = [1.0] if photograph.shape[2] == 1 else [0.299, 0.587, 0.114]
+    return 40.0 + (photograph.astype(np.float64) @ weights) * (215.0 / 255.0)
+
+
+def _checked_map(heatmap: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(heatmap)
+    if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "uifb":
+        raise ExplainerError(
+            f"The heatmap is {array.dtype} of shape {array.shape}; expected numbers (H, W)."
+        )
+    if not np.isfinite(array).all():
+        raise ExplainerError("The heatmap has values that are NaN or infinite.")
+    return array.astype(np.float64)
