@@ -1,0 +1,196 @@
+"""What was fixed before the data came: factors, significance level, preregistered hypotheses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import AnalysisError
+
+DEFAULT_FACTORS = {"heatmap": ("none", "lrp", "multiscale"), "scores": ("hidden", "shown")}
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One preregistered question: does `factor` (None: any factor) matter for `outcome`?"""
+
+    outcome: str
+    factor: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The frozen part of an analysis, read from an export's `plan.json`.
+
+    `plan.json` is one JSON object. Every key is optional, keys not listed here are ignored:
+
+    - `title` (text), `study` (text, its short name), `version_sha256` (text): what is analysed;
+    - `factors`: object of factor -> list of at least two levels, in the order to show them, the
+      reference level first; each factor is a column of participants.csv;
+    - `participant`: the column that identifies a participant, `participant_id` by default;
+    - `alpha`: significance level between 0 and 0.5, .05 by default;
+    - `equivalence_bounds`: object of outcome -> positive number;
+    - `preregistered`: list of hypotheses, each `{"outcome": ..., "factor": ..., "text": ...}` or
+      the short form `"outcome"` or `"outcome:factor"`. Outcomes: `accuracy`, `confidence`,
+      `saliency_ratio`. Whatever is not listed is reported as exploratory;
+    - `n_tasks`: tasks per participant, a positive whole number;
+    - `labels`: object of factor or level -> the words to print for it;
+    - `simulated`: true when the answers come from a model and not from people.
+    """
+
+    title: str = "Forward-simulation study"
+    factors: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DEFAULT_FACTORS))
+    participant: str = "participant_id"
+    alpha: float = 0.05
+    equivalence_bounds: Mapping[str, float] = field(default_factory=dict)
+    preregistered: tuple[Hypothesis, ...] = ()
+    n_tasks: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    simulated: bool = False
+    study: str = ""
+    version_sha256: str = ""
+
+    @classmethod
+    def from_file(cls, path: Path) -> Plan:
+        """Read and check `plan.json`; raises `AnalysisError` naming the key that is wrong."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise AnalysisError(f"{path.name} cannot be read as JSON: {error}.") from error
+        return cls.from_dict(content, where=path.name)
+
+    @classmethod
+    def from_dict(cls, content: Any, where: str = "plan") -> Plan:
+        """Check a plan given as a JSON object; see the class for its keys."""
+        if not isinstance(content, dict):
+            raise AnalysisError(f"{where} must hold a JSON object, not {_kind(content)}.")
+        read = _Reader(content, where)
+        return cls(
+            title=read.text("title", "Forward-simulation study"),
+            factors=read.factors(),
+            participant=read.text("participant", "participant_id"),
+            alpha=read.alpha(),
+            equivalence_bounds=read.bounds(),
+            preregistered=read.hypotheses(),
+            n_tasks=read.n_tasks(),
+            labels=read.labels(),
+            simulated=read.flag("simulated"),
+            study=read.text("study", ""),
+            version_sha256=read.text("version_sha256", ""),
+        )
+
+    def label(self, name: str) -> str:
+        """The words to print for a factor, a level, or a term such as `heatmap:scores`."""
+        if ":" in name:
+            return " × ".join(self.label(part) for part in name.split(":"))
+        return self.labels.get(name, name.replace("_", " "))
+
+    def is_preregistered(self, outcome: str, term: str | None = None) -> bool:
+        """Whether a hypothesis about this outcome (and this factor, when given) was fixed."""
+        return any(
+            hypothesis.outcome == outcome
+            and (term is None or hypothesis.factor is None or hypothesis.factor == term)
+            for hypothesis in self.preregistered
+        )
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return names.get(type(value), "nothing" if value is None else f"the number {value}")
+
+
+class _Reader:
+    """Takes one key at a time out of a plan; every complaint names the key."""
+
+    def __init__(self, content: dict[str, Any], where: str) -> None:
+        self.content = content
+        self.where = where
+
+    def wrong(self, key: str, expected: str, found: Any) -> AnalysisError:
+        return AnalysisError(f"{self.where}: {key} must be {expected}, not {_kind(found)}.")
+
+    def text(self, key: str, default: str) -> str:
+        value = self.content.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self.wrong(key, "text", value)
+        return value.strip() or default
+
+    def flag(self, key: str) -> bool:
+        value = self.content.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false", value)
+        return value
+
+    def alpha(self) -> float:
+        value = self.content.get("alpha", 0.05)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 0.5:
+            raise self.wrong("alpha", "a number between 0 and 0.5", value)
+        return float(value)
+
+    def n_tasks(self) -> int | None:
+        value = self.content.get("n_tasks")
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.wrong("n_tasks", "a positive whole number", value)
+        return value
+
+    def factors(self) -> dict[str, tuple[str, ...]]:
+        value = self.content.get("factors")
+        if value is None:
+            return dict(DEFAULT_FACTORS)
+        if not isinstance(value, dict) or not value:
+            raise self.wrong("factors", "an object of factor -> list of levels", value)
+        if len(value) > 3:
+            raise AnalysisError(f"{self.where}: factors has {len(value)}; expected at most three.")
+        factors = {}
+        for name, levels in value.items():
+            if not isinstance(levels, list) or any(isinstance(x, dict | list) for x in levels):
+                raise self.wrong(f"factors.{name}", "a list of levels", levels)
+            named = tuple(_level(level) for level in levels)
+            if len(set(named)) < 2 or len(set(named)) != len(named):
+                raise AnalysisError(
+                    f"{self.where}: factors.{name} needs at least two different levels."
+                )
+            factors[str(name)] = named
+        return factors
+
+    def bounds(self) -> dict[str, float]:
+        value = self.content.get("equivalence_bounds") or {}
+        if not isinstance(value, dict):
+            raise self.wrong("equivalence_bounds", "an object of outcome -> number", value)
+        for name, bound in value.items():
+            if isinstance(bound, bool) or not isinstance(bound, int | float) or bound <= 0:
+                raise self.wrong(f"equivalence_bounds.{name}", "a positive number", bound)
+        return {str(name): float(bound) for name, bound in value.items()}
+
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        value = self.content.get("preregistered") or []
+        if not isinstance(value, list):
+            raise self.wrong("preregistered", "a list", value)
+        return tuple(self._hypothesis(i, item) for i, item in enumerate(value))
+
+    def _hypothesis(self, i: int, item: Any) -> Hypothesis:
+        if isinstance(item, str):
+            outcome, _, factor = item.partition(":")
+            return Hypothesis(outcome.strip(), factor.strip() or None)
+        if isinstance(item, dict) and isinstance(item.get("outcome"), str):
+            return Hypothesis(item["outcome"], item.get("factor"), str(item.get("text", "")))
+        raise self.wrong(f"preregistered.{i}", "an outcome or an object with `outcome`", item)
+
+    def labels(self) -> dict[str, str]:
+        value = self.content.get("labels") or {}
+        if not isinstance(value, dict):
+            raise self.wrong("labels", "an object of name -> words", value)
+        return {str(key): words for key, words in value.items() if isinstance(words, str)}
+
+
+def _level(value: Any) -> str:
+    # YAML and JSON writers turn levels such as yes and no into booleans.
+    return str(value).lower() if isinstance(value, bool) else str(value)
