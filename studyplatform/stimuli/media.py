@@ -9,8 +9,10 @@ classifiers/<sha>.keras     networks; <sha> is of the file
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -72,3 +74,14 @@ def write_once(target: Path, content: bytes) -> None:
         path.write_bytes(content)
         flush_to_disk(path)
         os.replace(path, target)
+
+
+def discard_old_drafts(folder: Path, age: timedelta) -> None:
+    """Remove what processes killed while writing left behind; a living one takes far less long."""
+    limit = time.time() - age.total_seconds()
+    for path in folder.glob(".draft-*"):
+        try:
+            if path.stat().st_mtime < limit:
+                path.unlink()
+        except FileNotFoundError:
+            continue

@@ -195,8 +195,9 @@ class Heatmap(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True, default="")
-    scale = models.FloatField(null=True, help_text="99.5th percentile of the positive part")
-    content_sha256 = models.CharField(max_length=64, blank=True, default="")
+    content_sha256 = models.CharField(
+        max_length=64, blank=True, default="", help_text="of the raw heatmap's file"
+    )
     seconds = models.FloatField(null=True)
     rendered_at = models.DateTimeField(null=True, blank=True)
 

@@ -3,7 +3,7 @@
 Nothing here tells the classifier's outcome on a new image: a TaskView holds its picture alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -116,7 +116,7 @@ def task_exhibits(task: Task, levels: Mapping[str, str]) -> TaskView:
     """Return what a task shows in the condition with these levels, in at most six queries."""
     stimulus_set = task.stimulus_set
     examples = list(Example.objects.filter(task=task).select_related("image").order_by("position"))
-    images = [example.image_id for example in examples]
+    images = [example.image for example in examples]
     overlays = _overlays(stimulus_set, _heatmap_level(levels), task.label, images)
     charts = _charts(stimulus_set, task.label, images) if levels.get("scores") == "shown" else {}
     by_outcome: dict[str, list[Exhibit]] = {outcome: [] for outcome in Outcome.values}
@@ -126,7 +126,7 @@ def task_exhibits(task: Task, levels: Mapping[str, str]) -> TaskView:
                 example.image,
                 label=task.label,
                 outcome=example.outcome,
-                needed=overlays.get(example.image_id),
+                needed=overlays.get(example.image.sha256),
                 scores=charts.get(example.image_id),
             )
         )
@@ -156,11 +156,11 @@ def illustration(
     needed = scores = None
     level = _heatmap_level(levels)
     if level and (figure.heatmap or region):
-        needed = _overlays(found.stimulus_set, level, figure.label, [found.image_id]).get(
-            found.image_id
+        needed = _overlays(found.stimulus_set, level, figure.label, [found.image]).get(
+            found.image.sha256
         )
     if figure.scores and levels.get("scores") == "shown":
-        scores = _charts(found.stimulus_set, figure.label, [found.image_id]).get(found.image_id)
+        scores = _charts(found.stimulus_set, figure.label, [found.image]).get(found.image_id)
     return _exhibit(
         found.image,
         label=figure.label,
@@ -220,24 +220,25 @@ def _heatmap_level(levels: Mapping[str, str]) -> str:
 
 
 def _overlays(
-    stimulus_set: StimulusSet, level: str, label: str, images: Iterable[int]
-) -> dict[int, NeededHeatmap]:
+    stimulus_set: StimulusSet, level: str, label: str, images: Sequence[Image]
+) -> dict[str, NeededHeatmap]:
+    """By the image's content: a ledger row may have been asked for by another image set first."""
     if not level:
         return {}
     needed = NeededHeatmap.objects.filter(
         stimulus_set=stimulus_set,
         level=level,
         heatmap__label=label,
-        heatmap__image_id__in=list(images),
-    ).select_related("heatmap")
-    return {row.heatmap.image_id: row for row in needed}
+        heatmap__image__sha256__in=[image.sha256 for image in images],
+    ).select_related("heatmap__image")
+    return {row.heatmap.image.sha256: row for row in needed}
 
 
 def _charts(
-    stimulus_set: StimulusSet, question: str, images: Iterable[int]
+    stimulus_set: StimulusSet, question: str, images: Sequence[Image]
 ) -> dict[int, tuple[ScoreBar, ...]]:
     predictions = Prediction.objects.filter(
-        classifier_id=stimulus_set.classifier_id, image_id__in=list(images)
+        classifier_id=stimulus_set.classifier_id, image__in=images
     ).only("image_id", "scores")
     thresholds = stimulus_set.thresholds
     return {

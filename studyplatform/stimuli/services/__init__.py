@@ -1,0 +1,25 @@
+"""Everything that writes stimuli: images, classifiers, tasks, heatmaps, and publishing."""
+
+from .classifiers import classifier_register, classifier_register_demo, predictions_ensure
+from .errors import StimuliError
+from .images import ImportReport, image_set_import_demo, image_set_import_voc
+from .ledger import heatmaps_retry, ledger_drain, ledger_sweep
+from .preparation import stimuli_prepare, study_create_with_stimuli
+from .publishing import publish_problems, version_publish
+
+__all__ = [
+    "ImportReport",
+    "StimuliError",
+    "classifier_register",
+    "classifier_register_demo",
+    "heatmaps_retry",
+    "image_set_import_demo",
+    "image_set_import_voc",
+    "ledger_drain",
+    "ledger_sweep",
+    "predictions_ensure",
+    "publish_problems",
+    "stimuli_prepare",
+    "study_create_with_stimuli",
+    "version_publish",
+]

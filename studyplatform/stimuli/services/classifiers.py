@@ -1,0 +1,158 @@
+"""Classifiers: kept by their file's hash, and asked once about every image."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db import transaction
+
+from .. import media, pictures, runtime
+from ..models import Image, ImageSet, Prediction, StimulusSet, TrainedClassifier
+from .errors import StimuliError
+from .images import Progress, silent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BATCH = 64
+
+
+def classifier_register(
+    *,
+    name: str,
+    path: Path,
+    labels: list[str],
+    preprocess: str,
+    average_precision: dict[str, dict[str, float]] | None = None,
+) -> TrainedClassifier:
+    """Keep a network's file and return its row; the same file under the same name again is fine.
+
+    Raises StimuliError where the file is no Keras classifier of square colour images with one
+    output per label, or where `name` is taken by another one that stimuli were made with.
+    """
+    if not path.is_file():
+        raise StimuliError(f"There is no model file {path}.")
+    size = _input_size(path, labels, preprocess)
+    sha256 = media.file_sha256(path)
+    target = media.classifier_path(sha256)
+    if not target.exists():
+        with media.draft(target) as draft:
+            shutil.copyfile(path, draft)
+            media.flush_to_disk(draft)
+            os.replace(draft, target)
+    values = {
+        "path": str(target.relative_to(media.root())),
+        "sha256": sha256,
+        "labels": labels,
+        "preprocess": preprocess,
+        "size": size,
+        "average_precision": average_precision or {},
+    }
+    with transaction.atomic():
+        found = TrainedClassifier.objects.select_for_update().filter(name=name).first()
+        if found is None:
+            return TrainedClassifier.objects.create(name=name, **values)
+        same = all(getattr(found, key) == values[key] for key in ("sha256", "labels", "preprocess"))
+        if same:
+            return found
+        if StimulusSet.objects.filter(classifier=found).exists():
+            raise StimuliError(
+                f"Stimuli were made with another classifier named {name!r}; choose another name."
+            )
+        found.delete()  # with its scores, which were the other network's
+        return TrainedClassifier.objects.create(name=name, **values)
+
+
+def classifier_register_demo() -> TrainedClassifier:
+    """Keep the bundled network under the name `demo`."""
+    from explainers import demo
+
+    found = demo.description()
+    return classifier_register(
+        name="demo",
+        path=demo.NETWORK_PATH,
+        labels=list(found["labels"]),
+        preprocess=found["preprocess"],
+        average_precision=found["average_precision"],
+    )
+
+
+def predictions_ensure(
+    *, classifier: TrainedClassifier, images: list[Image], progress: Progress = silent
+) -> None:
+    """Store the classifier's scores and penultimate activations where they are missing.
+
+    Batch by batch, so that an interrupted run goes on where it stopped.
+    """
+    known = set(
+        Prediction.objects.filter(classifier=classifier, image__in=_ids(images)).values_list(
+            "image_id", flat=True
+        )
+        if len(images) <= 500
+        else Prediction.objects.filter(classifier=classifier).values_list("image_id", flat=True)
+    )
+    missing = [image for image in images if image.pk not in known]
+    done = len(images) - len(missing)
+    progress(done, len(images))
+    for start in range(0, len(missing), _BATCH):
+        batch = missing[start : start + _BATCH]
+        _predict(classifier, batch)
+        done += len(batch)
+        progress(done, len(images))
+
+
+def check_fit(classifier: TrainedClassifier, image_set: ImageSet) -> None:
+    """Raise StimuliError unless the images have the size of the network's input."""
+    if classifier.size != image_set.size:
+        raise StimuliError(
+            f"The images of {image_set.name!r} are {image_set.size} px, the classifier "
+            f"{classifier.name!r} takes {classifier.size} px; import them at that size."
+        )
+
+
+def _predict(classifier: TrainedClassifier, images: list[Image]) -> None:
+    network = runtime.classifier(classifier)
+    pixels = np.stack([pictures.pixels_of(image.sha256) for image in images])
+    scores = network.predict(pixels, batch_size=_BATCH)
+    embeddings = _unit_length(network.embed(pixels, batch_size=_BATCH))
+    Prediction.objects.bulk_create(
+        (
+            Prediction(
+                classifier=classifier,
+                image=image,
+                scores={
+                    label: float(score) for label, score in zip(classifier.labels, row, strict=True)
+                },
+                embedding=embedding.astype("<f4").tobytes(),
+            )
+            for image, row, embedding in zip(images, scores, embeddings, strict=True)
+        ),
+        ignore_conflicts=True,  # another process may have stored them meanwhile
+    )
+
+
+def _unit_length(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+
+
+def _input_size(path: Path, labels: list[str], preprocess: str) -> int:
+    from explainers import Classifier, ExplainerError
+
+    try:
+        network = Classifier.from_keras(path, labels=labels, preprocess=preprocess)
+    except ExplainerError as error:
+        raise StimuliError(str(error)) from error
+    height, width, channels = network.input_shape
+    if height is None or height != width or channels != 3:
+        raise StimuliError(
+            f"{path} takes images of shape {network.input_shape}; "
+            "expected a fixed square with 3 channels."
+        )
+    return height
+
+
+def _ids(images: list[Image]) -> list[int]:
+    return [image.pk for image in images]

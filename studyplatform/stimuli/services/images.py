@@ -1,0 +1,190 @@
+"""Image sets: imported whole or not at all."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from PIL import Image as PillowImage
+
+from .. import pictures
+from ..models import Image, ImageSet
+from . import errors
+
+if TYPE_CHECKING:
+    from explainers.demo import Scene
+
+Progress = Callable[[int, int], None]
+_SPLITS = ("train", "val")
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def silent(done: int, total: int) -> None:
+    """A progress callback that shows nothing."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import brought; `duplicates` are (left out, the image of the same pixels kept)."""
+
+    image_set: ImageSet
+    images: int
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: str
+    split: str
+    labels: list[str]
+    store: Callable[[], pictures.Stored]
+
+
+def image_set_import_voc(
+    *, name: str, folder: Path, size: int, progress: Progress = silent
+) -> ImportReport:
+    """Import a folder in PASCAL VOC layout (JPEGImages, Annotations, ImageSets/Main).
+
+    An image carries the label of every object in its annotation. Each is cropped to its centred
+    square and resized to `size` pixels, the network's input. Raises StimuliError that lists every
+    unusable file; then nothing is kept.
+    """
+    _check_name(name)
+    if not 16 <= size <= 1024:
+        raise errors.StimuliError(f"size is {size}; expected the network's input, 16 to 1024 px.")
+    entries = list(_voc_entries(folder, size))
+    if not entries:
+        raise errors.StimuliError(f"{folder}/ImageSets/Main names no image.")
+    labels = sorted({label for entry in entries for label in entry.labels})
+    if not labels:
+        raise errors.StimuliError(f"No annotation in {folder}/Annotations names an object.")
+    return _import(name, size, labels, entries, progress)
+
+
+def image_set_import_demo(
+    *, name: str = "demo", count: int | None = None, progress: Progress = silent
+) -> ImportReport:
+    """Import the bundled scenes: all of them, or the first `count` of each split."""
+    from explainers import demo
+
+    _check_name(name)
+    if count is not None and count < 1:
+        raise errors.StimuliError(f"count is {count}; expected at least 1 scene per split.")
+    entries = [
+        _Entry(scene.name, split, list(scene.labels), _scene(scene))
+        for split in _SPLITS
+        for scene in demo.scenes(split, count)
+    ]
+    return _import(name, demo.SIZE, list(demo.LABELS), entries, progress)
+
+
+def _scene(scene: "Scene") -> Callable[[], pictures.Stored]:
+    def store() -> pictures.Stored:
+        # The same geometry drawn larger: people see it sharp.
+        large = replace(scene, size=pictures.DISPLAY_SIDE)
+        return pictures.store_pixels(scene.image, display=PillowImage.fromarray(large.image))
+
+    return store
+
+
+def _check_name(name: str) -> None:
+    found = ImageSet.objects.filter(name=name).first()
+    if found:
+        raise errors.StimuliError(
+            f"There is already an image set {name!r} with {found.images.count()} images; "
+            "choose another name."
+        )
+
+
+def _import(
+    name: str, size: int, labels: list[str], entries: list[_Entry], progress: Progress
+) -> ImportReport:
+    stored: dict[str, tuple[_Entry, pictures.Stored]] = {}
+    problems: list[str] = []
+    duplicates: list[tuple[str, str]] = []
+    for done, entry in enumerate(entries, start=1):
+        try:
+            one = entry.store()
+        except pictures.PictureError as error:
+            problems.append(f"{entry.name}: {error}.")
+        else:
+            if one.sha256 in stored:
+                duplicates.append((entry.name, stored[one.sha256][0].name))
+            else:
+                stored[one.sha256] = (entry, one)
+        progress(done, len(entries))
+    if problems:
+        raise errors.StimuliError(problems)
+    # The files are there and named by content; the rows come all at once or not at all.
+    with transaction.atomic():
+        image_set = ImageSet.objects.create(name=name, labels=labels, size=size)
+        Image.objects.bulk_create(
+            (
+                Image(
+                    image_set=image_set,
+                    name=entry.name,
+                    split=entry.split,
+                    labels=entry.labels,
+                    sha256=one.sha256,
+                    display_sha256=one.display_sha256,
+                    display_size=one.display_size,
+                )
+                for entry, one in stored.values()
+            ),
+            batch_size=500,
+        )
+    return ImportReport(image_set, len(stored), duplicates)
+
+
+def _voc_entries(folder: Path, size: int) -> Iterator[_Entry]:
+    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        if not (folder / part).is_dir():
+            raise errors.StimuliError(
+                f"{folder} has no folder {part}; expected PASCAL VOC layout "
+                "(JPEGImages, Annotations, ImageSets/Main)."
+            )
+    lists = {split: folder / "ImageSets" / "Main" / f"{split}.txt" for split in _SPLITS}
+    if not any(path.is_file() for path in lists.values()):
+        raise errors.StimuliError(
+            f"{folder}/ImageSets/Main has neither train.txt nor val.txt; expected at least one."
+        )
+    seen: set[str] = set()
+    for split, path in lists.items():
+        for stem in _stems(path):
+            if stem in seen:
+                raise errors.StimuliError(f"{path} names {stem} a second time.")
+            seen.add(stem)
+            labels = _voc_labels(folder / "Annotations" / f"{stem}.xml")
+            yield _Entry(stem, split, labels, _file(folder / "JPEGImages", stem, size))
+
+
+def _stems(path: Path) -> Iterable[str]:
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            stem = line.split()[0]
+            if Path(stem).name != stem:
+                raise errors.StimuliError(f"{path} names {stem!r}; expected names without folders.")
+            yield stem
+
+
+def _file(folder: Path, stem: str, size: int) -> Callable[[], pictures.Stored]:
+    def store() -> pictures.Stored:
+        paths = [folder / f"{stem}{ending}" for ending in _ENDINGS]
+        path = next((path for path in paths if path.is_file()), paths[0])
+        return pictures.store(pictures.read(path), size=size)
+
+    return store
+
+
+def _voc_labels(path: Path) -> list[str]:
+    try:
+        tree = ElementTree.parse(path)
+    except FileNotFoundError:
+        raise errors.StimuliError(f"{path} is missing; expected an annotation per image.") from None
+    except ElementTree.ParseError as error:
+        raise errors.StimuliError(f"{path} is no XML: {error}.") from None
+    return sorted({name for one in tree.iter("object") if (name := one.findtext("name", ""))})

@@ -1,0 +1,212 @@
+"""The ledger of heatmaps to render: the database is the queue's truth, messages are only pokes.
+
+A worker claims a row by a conditional UPDATE that sets a lease and a fresh claim, renews the
+lease while it works, and publishes only while the claim is its own. A row has one file name, and
+only the holder of the claim puts a file there, inside the transaction that marks the row done:
+whatever is killed when, each row ends with exactly one published file.
+"""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from studyplatform.studies.models import StudyVersion
+
+from .. import media, pictures, runtime
+from ..models import Heatmap, NeededHeatmap
+from . import overlays
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+LEASE = timedelta(seconds=60)
+RENEW_AFTER = timedelta(seconds=15)
+MAX_ATTEMPTS = 3
+
+
+class ClaimLostError(Exception):
+    """The lease ran out and the row went to another worker: this one's result is discarded."""
+
+
+def heatmap_claim(
+    *, version: StudyVersion | None = None, clock: Clock = timezone.now
+) -> Heatmap | None:
+    """Lease the first waiting row (of a version, or of all) and return it; None where none waits.
+
+    Of workers that reach for the same row, the database lets one UPDATE win; the others try the
+    next row.
+    """
+    waiting = Heatmap.objects.filter(state=Heatmap.State.PENDING)
+    if version is not None:
+        waiting = waiting.filter(needed_by__stimulus_set__version=version)
+    while True:
+        candidate = waiting.order_by("pk").values_list("pk", flat=True).first()
+        if candidate is None:
+            return None
+        claim = secrets.token_hex(16)
+        won = Heatmap.objects.filter(pk=candidate, state=Heatmap.State.PENDING).update(
+            state=Heatmap.State.LEASED,
+            claim=claim,
+            leased_until=clock() + LEASE,
+            attempts=F("attempts") + 1,
+        )
+        if won:
+            return Heatmap.objects.select_related("classifier", "image").get(pk=candidate)
+
+
+def heatmap_renew(*, heatmap: Heatmap, clock: Clock = timezone.now) -> None:
+    """Prolong the lease; ClaimLostError where the row went to another worker."""
+    if not _mine(heatmap).update(leased_until=clock() + LEASE):
+        raise ClaimLostError(str(heatmap))
+
+
+def heatmap_publish(
+    *, heatmap: Heatmap, raw: NDArray[np.float32], seconds: float, clock: Clock = timezone.now
+) -> None:
+    """Put the raw heatmap in its place and mark the row done, both or neither.
+
+    ClaimLostError where the row went to another worker; nothing of `raw` then stays.
+    """
+    target = media.heatmap_path(heatmap.key)
+    with media.draft(target) as draft:
+        np.save(draft, raw, allow_pickle=False)
+        media.flush_to_disk(draft)
+        content = media.file_sha256(draft)
+        with transaction.atomic():
+            # The UPDATE locks the row, so no other claim can publish until this one has.
+            published = _mine(heatmap).update(
+                state=Heatmap.State.DONE,
+                leased_until=None,
+                error="",
+                content_sha256=content,
+                seconds=seconds,
+                rendered_at=clock(),
+            )
+            if not published:
+                raise ClaimLostError(str(heatmap))
+            os.replace(draft, target)
+
+
+def heatmap_fail(*, heatmap: Heatmap, reason: str) -> None:
+    """Note a failed attempt: the row waits again, or has failed for good after the last one."""
+    last = heatmap.attempts >= MAX_ATTEMPTS
+    _mine(heatmap).update(
+        state=Heatmap.State.FAILED if last else Heatmap.State.PENDING,
+        claim="",
+        leased_until=None,
+        error=reason,
+    )
+
+
+def heatmap_release(*, heatmap: Heatmap) -> None:
+    """Give a row back unrendered, as if it had not been claimed."""
+    _mine(heatmap).update(
+        state=Heatmap.State.PENDING, claim="", leased_until=None, attempts=F("attempts") - 1
+    )
+
+
+def heatmap_render(*, heatmap: Heatmap, clock: Clock = timezone.now) -> None:
+    """Compute and publish a claimed row, renewing its lease on the way.
+
+    Raises ClaimLostError, and whatever the method raises.
+    """
+    started, renewed = time.monotonic(), clock()
+    explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
+    last = None
+    for step in explainer.iter_explain(pictures.pixels_of(heatmap.image.sha256), heatmap.label):
+        last = step
+        if clock() - renewed >= RENEW_AFTER:
+            heatmap_renew(heatmap=heatmap, clock=clock)
+            renewed = clock()
+    if last is None:
+        raise RuntimeError(f"{heatmap.method} ended without a heatmap")
+    raw = last.heatmap
+    seconds = time.monotonic() - started
+    heatmap_publish(heatmap=heatmap, raw=raw, seconds=seconds, clock=clock)
+
+
+def ledger_drain(
+    *,
+    version: StudyVersion | None = None,
+    clock: Clock = timezone.now,
+    progress: Callable[[], None] = lambda: None,
+) -> int:
+    """Render until nothing waits (for a version, or at all); returns how many were rendered.
+
+    `progress` is called after every row, rendered or failed.
+    """
+    rendered = 0
+    ledger_sweep(clock=clock)
+    while heatmap := heatmap_claim(version=version, clock=clock):
+        rendered += _attempt(heatmap, clock)
+        progress()
+    # Those whose worker was killed between heatmap and overlay, or that were rendered before.
+    overlays.overlays_compose(needed=NeededHeatmap.objects.all())
+    return rendered
+
+
+def ledger_sweep(*, clock: Clock = timezone.now) -> int:
+    """Let rows with an expired lease wait again; returns how many there were.
+
+    A row whose workers were lost at every attempt has failed: it may be what kills them.
+    """
+    expired = Heatmap.objects.filter(state=Heatmap.State.LEASED, leased_until__lt=clock())
+    lost = expired.filter(attempts__gte=MAX_ATTEMPTS).update(
+        state=Heatmap.State.FAILED,
+        claim="",
+        leased_until=None,
+        error=f"The worker was lost {MAX_ATTEMPTS} times while it rendered this.",
+    )
+    keys = list(expired.values_list("key", flat=True))
+    requeued = expired.update(state=Heatmap.State.PENDING, claim="", leased_until=None)
+    for key in keys:
+        media.discard_old_drafts(media.heatmap_path(key).parent, LEASE)
+    return lost + requeued
+
+
+def ledger_has_work() -> bool:
+    """Return whether a row waits, or an overlay is to be composed."""
+    waits = Heatmap.objects.filter(state=Heatmap.State.PENDING).exists()
+    return waits or bool(overlays.composable(NeededHeatmap.objects.all()))
+
+
+def heatmaps_retry(*, version: StudyVersion) -> int:
+    """Let a version's failed heatmaps wait again, with all attempts; returns how many."""
+    failed = Heatmap.objects.filter(
+        state=Heatmap.State.FAILED, needed_by__stimulus_set__version=version
+    )
+    return Heatmap.objects.filter(pk__in=failed.values("pk")).update(
+        state=Heatmap.State.PENDING, attempts=0, error="", claim="", leased_until=None
+    )
+
+
+def _attempt(heatmap: Heatmap, clock: Clock) -> int:
+    try:
+        heatmap_render(heatmap=heatmap, clock=clock)
+    except ClaimLostError:
+        logger.warning("Heatmap %s went to another worker; this result is discarded", heatmap.pk)
+        return 0
+    except Exception as error:
+        logger.exception("Heatmap %s: attempt %s failed", heatmap.pk, heatmap.attempts)
+        heatmap_fail(heatmap=heatmap, reason=f"{type(error).__name__}: {error}")
+        return 0
+    except BaseException:
+        # Stopped by hand: no fault of the row.
+        heatmap_release(heatmap=heatmap)
+        raise
+    overlays.overlays_compose(needed=NeededHeatmap.objects.filter(heatmap=heatmap))
+    return 1
+
+
+def _mine(heatmap: Heatmap) -> QuerySet[Heatmap]:
+    """Return the row while this claim holds it, and nothing once another one does."""
+    return Heatmap.objects.filter(pk=heatmap.pk, claim=heatmap.claim, state=Heatmap.State.LEASED)

@@ -1,0 +1,146 @@
+"""Overlays: a raw heatmap laid over the picture people see, and its strongest and weakest part."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.db.models import QuerySet
+from PIL import Image as PillowImage
+
+from .. import media, pictures
+from ..models import Heatmap, Image, NeededHeatmap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Box = list[float]
+
+
+def overlays_compose(*, needed: QuerySet[NeededHeatmap]) -> int:
+    """Compose the overlays among `needed` that can be made and are not yet; returns how many.
+
+    With `overlay_scale: map` an overlay needs its own heatmap only; with `label` or `study` all
+    heatmaps that share its scale must be rendered. Twice does no harm: files are named by content.
+    """
+    ready = composable(needed)
+    for _, group in groupby(ready, key=_scale_group):
+        members = list(group)
+        scale = _common_scale(members[0])
+        for one in members:
+            _compose(one, scale)
+    return len(ready)
+
+
+def composable(needed: QuerySet[NeededHeatmap]) -> list[NeededHeatmap]:
+    """Return those of `needed` without an overlay whose heatmaps (all of one scale) are there.
+
+    For a scale shared by several, the whole group, whichever of them `needed` holds.
+    """
+    missing = needed.filter(overlay_sha256="", heatmap__state=Heatmap.State.DONE)
+    rows = missing.select_related("stimulus_set__version", "heatmap__image").order_by(
+        "stimulus_set", "level", "heatmap__label", "pk"
+    )
+    found: list[NeededHeatmap] = []
+    for _, group in groupby(rows, key=_scale_group):
+        members = list(group)
+        if _mode(members[0]) == "map":
+            found += members
+        elif not _sharing(members[0]).exclude(heatmap__state=Heatmap.State.DONE).exists():
+            found += _sharing(members[0]).filter(overlay_sha256="")
+    return found
+
+
+def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box]:
+    """Return the windows of largest and smallest mean positive relevance: x, y, width, height.
+
+    In fractions of the sides of `raw` (H, W), a quarter of them large; the two do not overlap.
+    Among equally weak windows, the one farthest from the strongest.
+    """
+    height, width = raw.shape
+    high, wide = max(round(height / 4), 1), max(round(width / 4), 1)
+    sums = np.zeros((height + 1, width + 1))
+    sums[1:, 1:] = np.maximum(raw, 0).astype(np.float64).cumsum(0).cumsum(1)
+    means = (
+        sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    ) / (high * wide)
+    top, left = np.unravel_index(int(means.argmax()), means.shape)
+    rows, columns = np.indices(means.shape)
+    apart = (np.abs(rows - top) >= high) | (np.abs(columns - left) >= wide)
+    distance = np.hypot(rows - top, columns - left)
+    # Differences of sums leave rounding behind: what is below it counts as equally weak.
+    weakest = means <= means[apart].min() + 1e-9 * float(means.max())
+    choice = np.where(apart & weakest, distance, -1.0)
+    low_top, low_left = np.unravel_index(int(choice.argmax()), choice.shape)
+
+    def box(y: int, x: int) -> Box:
+        return [x / width, y / height, wide / width, high / height]
+
+    return box(int(top), int(left)), box(int(low_top), int(low_left))
+
+
+def _compose(needed: NeededHeatmap, scale: float | None) -> None:
+    from explainers import render
+
+    image = _shown_image(needed)
+    raw = _raw(needed.heatmap)
+    if scale is None:
+        scale = render.positive_scale(raw, _percentile(needed))
+    with PillowImage.open(media.display_path(image.display_sha256)) as opened:
+        photograph = np.asarray(opened.convert("RGB"))
+    enlarged = PillowImage.fromarray(raw).resize(
+        (photograph.shape[1], photograph.shape[0]), PillowImage.Resampling.BILINEAR
+    )
+    drawn = render.overlay(photograph, np.asarray(enlarged), scale=scale)
+    strongest, weakest = strongest_and_weakest(raw)
+    NeededHeatmap.objects.filter(pk=needed.pk).update(
+        overlay_sha256=pictures.store_display(PillowImage.fromarray(drawn)),
+        strongest=strongest,
+        weakest=weakest,
+    )
+
+
+def _common_scale(needed: NeededHeatmap) -> float | None:
+    """Return the largest scale of the maps that share one; None where each has its own."""
+    from explainers import render
+
+    if _mode(needed) == "map":
+        return None
+    sharing: Iterable[NeededHeatmap] = _sharing(needed)
+    return max(render.positive_scale(_raw(one.heatmap), _percentile(needed)) for one in sharing)
+
+
+def _sharing(needed: NeededHeatmap) -> QuerySet[NeededHeatmap]:
+    # Methods have units of their own, so a scale never spans two levels.
+    sharing = NeededHeatmap.objects.filter(
+        stimulus_set=needed.stimulus_set, level=needed.level
+    ).select_related("stimulus_set__version", "heatmap__image")
+    if _mode(needed) == "label":
+        sharing = sharing.filter(heatmap__label=needed.heatmap.label)
+    return sharing.order_by("pk")
+
+
+def _scale_group(needed: NeededHeatmap) -> tuple[int, str, str]:
+    label = "" if _mode(needed) == "study" else needed.heatmap.label
+    return needed.stimulus_set_id, needed.level, label
+
+
+def _mode(needed: NeededHeatmap) -> str:
+    return needed.stimulus_set.version.spec.stimuli.overlay_scale
+
+
+def _percentile(needed: NeededHeatmap) -> float:
+    return needed.stimulus_set.version.spec.stimuli.overlay_percentile
+
+
+def _raw(heatmap: Heatmap) -> "NDArray[np.float32]":
+    raw: NDArray[np.float32] = np.load(media.heatmap_path(heatmap.key), allow_pickle=False)
+    return raw
+
+
+def _shown_image(needed: NeededHeatmap) -> Image:
+    """Return the study's own image: the row may have been entered for another set's."""
+    image = needed.heatmap.image
+    if image.image_set_id == needed.stimulus_set.image_set_id:
+        return image
+    return Image.objects.get(image_set_id=needed.stimulus_set.image_set_id, sha256=image.sha256)

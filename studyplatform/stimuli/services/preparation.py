@@ -1,0 +1,341 @@
+"""From a draft's spec to its stimuli: thresholds, tasks, examples, illustrations, ledger rows."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from studyplatform.studies.models import StudyVersion, Team
+from studyplatform.studies.services import study_create
+from studyplatform.studies.spec import Outcome, Spec, load
+
+from .. import pictures, runtime, selection
+from ..models import (
+    Example,
+    Heatmap,
+    Illustration,
+    Image,
+    ImageSet,
+    NeededHeatmap,
+    Prediction,
+    StimulusSet,
+    Task,
+    TrainedClassifier,
+)
+from .classifiers import check_fit, predictions_ensure
+from .errors import StimuliError
+from .images import Progress, silent
+
+
+def study_create_with_stimuli(
+    *, team: Team, spec_text: str, progress: Progress = silent
+) -> StudyVersion:
+    """Make a study and its stimuli, or nothing of either; returns the draft version.
+
+    Scores of images are kept even where it fails: they are true whatever the study.
+    Raises SpecError, StudyError (address taken) and StimuliError.
+    """
+    spec = load(spec_text)
+    _materials(spec, progress)
+    with transaction.atomic():
+        version = study_create(team=team, spec_text=spec_text)
+        stimuli_prepare(version=version)
+    return version
+
+
+def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> StimulusSet:
+    """Choose a version's tasks, examples and illustrations, and enter its heatmaps in the ledger.
+
+    The same spec, images and classifier give the same stimuli. A second call returns what is
+    there; an interrupted one goes on where it stopped. Raises StimuliError in one sentence: an
+    unknown image set, classifier, label or heatmap method, or too few images of an outcome.
+    """
+    found = StimulusSet.objects.filter(version=version).first()
+    if found:
+        return found
+    spec = version.spec
+    image_set, classifier, images = _materials(spec, progress)
+    try:
+        table = _table(classifier, images)
+        thresholds = _thresholds(spec, classifier, table)
+        tasks = selection.choose_tasks(
+            table,
+            thresholds,
+            spec.tasks.new_images,
+            spec.tasks.examples,
+            margin=spec.tasks.margin,
+            seed=spec.seed,
+        )
+        illustrations = _illustrations(spec, table, thresholds, tasks)
+    except selection.TooFewImagesError as error:
+        raise StimuliError(
+            f"{error} Images come from {image_set.name!r} (split: {spec.stimuli.split}); ask for "
+            "fewer tasks or examples, take another split, or lower tasks.margin."
+        ) from error
+    with transaction.atomic():
+        # The lock makes a second caller wait, and then find the set.
+        StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+        found = StimulusSet.objects.filter(version=version).first()
+        if found:
+            return found
+        stimulus_set = StimulusSet.objects.create(
+            version=version, image_set=image_set, classifier=classifier, thresholds=thresholds
+        )
+        _store_tasks(stimulus_set, tasks, images)
+        Illustration.objects.bulk_create(
+            Illustration(
+                stimulus_set=stimulus_set, label=label, outcome=outcome, image=images[image]
+            )
+            for (label, outcome), image in illustrations.items()
+        )
+        needed_heatmaps_ensure(stimulus_set=stimulus_set)
+    return stimulus_set
+
+
+def needed_heatmaps_ensure(*, stimulus_set: StimulusSet) -> None:
+    """Enter every heatmap the stimuli show in the ledger; rows that are there are shared."""
+    wanted: list[tuple[str, Heatmap]] = []
+    for level, image, label in shown_heatmaps(stimulus_set):
+        method = stimulus_set.version.spec.heatmaps[level]
+        wanted.append(
+            (
+                level,
+                _ledger_row(
+                    stimulus_set.classifier, image, label, method.method, method.parameters
+                ),
+            )
+        )
+    Heatmap.objects.bulk_create(
+        {row.key: row for _, row in wanted}.values(), ignore_conflicts=True, batch_size=500
+    )
+    ids: dict[str, int] = {}
+    keys = [row.key for _, row in wanted]
+    for start in range(0, len(keys), 500):
+        found = Heatmap.objects.filter(key__in=keys[start : start + 500])
+        ids.update(found.values_list("key", "pk"))
+    NeededHeatmap.objects.bulk_create(
+        (
+            NeededHeatmap(stimulus_set=stimulus_set, heatmap_id=ids[row.key], level=level)
+            for level, row in wanted
+        ),
+        ignore_conflicts=True,
+        batch_size=500,
+    )
+
+
+def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]]:
+    """Yield (level, image, label) of every heatmap that some condition shows, each once.
+
+    Image by image, so that quick and slow methods take turns and the time left can be told.
+    """
+    spec = stimulus_set.version.spec
+    shown: dict[tuple[int, str], Image] = {}
+    examples = Example.objects.filter(task__stimulus_set=stimulus_set).order_by(
+        "task__number", "position"
+    )
+    for example in examples.select_related("image", "task"):
+        shown.setdefault((example.image_id, example.task.label), example.image)
+    wanted = _figures_with_heatmap(spec)
+    for one in stimulus_set.illustrations.select_related("image").order_by("pk"):
+        if (one.label, one.outcome) in wanted:
+            shown.setdefault((one.image_id, one.label), one.image)
+    for (_, label), image in shown.items():
+        for level in spec.heatmaps:
+            yield level, image, label
+
+
+def _materials(spec: Spec, progress: Progress) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
+    """Return image set, classifier, and the split's images by content, all with their scores."""
+    wanted = spec.stimuli
+    image_set = ImageSet.objects.filter(name=wanted.images).first()
+    if image_set is None:
+        raise StimuliError(f"stimuli.images: there is no image set {wanted.images!r}.")
+    classifier = TrainedClassifier.objects.filter(name=wanted.classifier).first()
+    if classifier is None:
+        raise StimuliError(f"stimuli.classifier: there is no classifier {wanted.classifier!r}.")
+    check_fit(classifier, image_set)
+    _check_labels(spec, classifier, image_set)
+    images = image_set.images.order_by("sha256")
+    if wanted.split != "all":
+        images = images.filter(split=wanted.split)
+    chosen = list(images)
+    if not chosen:
+        raise StimuliError(f"The image set {image_set.name!r} has no {wanted.split} images.")
+    _check_methods(spec, classifier, chosen[0])
+    predictions_ensure(classifier=classifier, images=chosen, progress=progress)
+    return image_set, classifier, chosen
+
+
+def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet) -> None:
+    named = [(f"tasks.new_images.{label}", label) for label in spec.tasks.labels]
+    named += [(f"{path}.label", figure.label) for path, figure in spec.figures()]
+    if isinstance(spec.stimuli.thresholds, dict):
+        named += [(f"stimuli.thresholds.{label}", label) for label in spec.stimuli.thresholds]
+    problems = []
+    for path, label in named:
+        if label not in classifier.labels:
+            problems.append(
+                f"{path}: the classifier {classifier.name!r} has no label {label!r}; "
+                f"it has {', '.join(classifier.labels)}."
+            )
+        elif label not in image_set.labels:
+            problems.append(
+                f"{path}: no image of {image_set.name!r} carries the label {label!r}; "
+                f"there are {', '.join(image_set.labels)}."
+            )
+    if problems:
+        raise StimuliError(problems)
+
+
+def _check_methods(spec: Spec, classifier: TrainedClassifier, image: Image) -> None:
+    from explainers import ExplainerError
+
+    for level, method in spec.heatmaps.items():
+        try:
+            explainer = runtime.explainer(classifier, method.method, method.parameters)
+            # Checks parameters against the image's size, and predicts nothing yet.
+            explainer.iter_explain(pictures.pixels_of(image.sha256), spec.tasks.labels[0])
+        except ExplainerError as error:
+            raise StimuliError(f"heatmaps.{level}: {error}") from error
+
+
+def _table(classifier: TrainedClassifier, images: list[Image]) -> selection.Table:
+    predictions = {
+        prediction.image_id: prediction
+        for prediction in Prediction.objects.filter(
+            classifier=classifier, image__image_set_id=images[0].image_set_id
+        )
+    }
+    rows = [predictions[image.pk] for image in images]
+    return selection.Table(
+        keys=[image.sha256 for image in images],
+        truth={
+            label: np.array([label in image.labels for image in images])
+            for label in classifier.labels
+        },
+        scores={
+            label: np.array([row.scores[label] for row in rows]) for label in classifier.labels
+        },
+        embeddings=np.stack([np.frombuffer(row.embedding, "<f4") for row in rows]),
+    )
+
+
+def _thresholds(
+    spec: Spec, classifier: TrainedClassifier, table: selection.Table
+) -> dict[str, float]:
+    given = spec.stimuli.thresholds if isinstance(spec.stimuli.thresholds, dict) else {}
+    thresholds = {}
+    for label in classifier.labels:
+        truth, scores, need = table.truth[label], table.scores[label], _need(spec, label)
+        if label in given:
+            selection.check_threshold(label, truth, scores, given[label], need, spec.tasks.margin)
+            thresholds[label] = given[label]
+        else:
+            thresholds[label] = selection.choose_threshold(
+                label, truth, scores, need, spec.tasks.margin
+            )
+    return thresholds
+
+
+def _need(spec: Spec, label: str) -> selection.Need:
+    if label in spec.tasks.new_images:
+        return selection.Need(spec.tasks.new_images[label], spec.tasks.examples)
+    figures: dict[Outcome, int] = {
+        figure.outcome: 1 for _, figure in spec.figures() if figure.label == label
+    }
+    return selection.Need({}, figures)
+
+
+def _illustrations(
+    spec: Spec,
+    table: selection.Table,
+    thresholds: dict[str, float],
+    tasks: list[selection.ChosenTask],
+) -> dict[tuple[str, str], int]:
+    new = {task.image for task in tasks}
+    examples = {example.image for task in tasks for example in task.examples}
+    chosen: dict[tuple[str, str], int] = {}
+    for _, figure in spec.figures():
+        if (figure.label, figure.outcome) not in chosen:
+            chosen[figure.label, figure.outcome] = selection.choose_illustration(
+                table,
+                thresholds,
+                figure.label,
+                figure.outcome,
+                never=new,
+                rather_not=examples,
+                seed=spec.seed,
+            )
+    return chosen
+
+
+def _figures_with_heatmap(spec: Spec) -> set[tuple[str, str]]:
+    framed = {(i.figure.label, i.figure.outcome) for i in spec.screening.items if i.region}
+    return framed | {(f.label, f.outcome) for _, f in spec.figures() if f.heatmap}
+
+
+def _store_tasks(
+    stimulus_set: StimulusSet, chosen: list[selection.ChosenTask], images: list[Image]
+) -> None:
+    for number, one in enumerate(chosen, start=1):
+        task = Task.objects.create(
+            stimulus_set=stimulus_set,
+            label=one.label,
+            number=number,
+            image=images[one.image],
+            outcome=one.outcome,
+            score=one.score,
+        )
+        Example.objects.bulk_create(
+            Example(
+                task=task,
+                image=images[example.image],
+                outcome=example.outcome,
+                position=position,
+                similarity=example.similarity,
+            )
+            for position, example in enumerate(one.examples, start=1)
+        )
+
+
+def _ledger_row(
+    classifier: TrainedClassifier,
+    image: Image,
+    label: str,
+    method: str,
+    chosen: dict[str, Any],
+) -> Heatmap:
+    parameters = _full_parameters(method, chosen)
+    question = {
+        "classifier": classifier.sha256,
+        "preprocess": classifier.preprocess,
+        "labels": classifier.labels,
+        "image": image.sha256,
+        "label": label,
+        "method": method,
+        "parameters": parameters,
+    }
+    text = json.dumps(question, sort_keys=True, separators=(",", ":"))
+    return Heatmap(
+        key=hashlib.sha256(text.encode()).hexdigest(),
+        classifier=classifier,
+        image=image,
+        label=label,
+        method=method,
+        parameters=parameters,
+    )
+
+
+def _full_parameters(method: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters with their defaults, so that a row says all that went into it.
+
+    Without the batch size: it changes speed and rounding only.
+    """
+    from explainers import registry
+
+    full = {**registry.parameters(method), **chosen}
+    full.pop("batch_size", None)
+    return full
