@@ -174,6 +174,9 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
+# --- Participants: arrivals per network address and minute (a classroom shares one address)
+ENTRIES_PER_MINUTE = env.int("ENTRIES_PER_MINUTE", default=120)
+
 # --- Sign-in of researchers and coders (participants have a cookie of their own)
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [

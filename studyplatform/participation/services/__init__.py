@@ -1,0 +1,22 @@
+"""Everything that writes a participant's way, one module per moment of it."""
+
+from .entry import Arrival, EntryError, NotOpenError, arrival_read, entry_link, session_enter
+from .events import client_read, page_serve, problem_report
+from .progress import Reply, Submission, Turn, page_submit, session_recover
+
+__all__ = [
+    "Arrival",
+    "EntryError",
+    "NotOpenError",
+    "Reply",
+    "Submission",
+    "Turn",
+    "arrival_read",
+    "client_read",
+    "entry_link",
+    "page_serve",
+    "page_submit",
+    "problem_report",
+    "session_enter",
+    "session_recover",
+]

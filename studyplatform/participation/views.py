@@ -1,0 +1,349 @@
+"""The participant's pages: parse, call one service or selector, render."""
+
+import functools
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from studyplatform.studies.models import Study
+
+from . import items, pages, selectors, services, tokens
+from .items import Item, Stage
+from .models import Session
+from .services import Reply, Submission
+from .throttle import entry_allowed
+
+COOKIE_AGE = 60 * 24 * 3600  # seconds; longer than a study keeps anybody
+View = Callable[..., HttpResponse]
+
+
+def private(view: View) -> View:
+    """Keep a page out of every cache and index: it is one participant's alone."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+    return wrapped
+
+
+@private
+@require_GET
+def enter(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take the panel's parameters, open or find the session, go on to a clean address."""
+    study = get_object_or_404(Study, slug=slug)
+    try:
+        source, condition = _signed_source(request, study)
+    except tokens.TokenError:
+        return _message(
+            request,
+            HTTPStatus.BAD_REQUEST,
+            _("This link is not complete"),
+            _("Its token is missing or was changed. Please copy the whole link again."),
+        )
+    version = selectors.version_to_enter(study, source)
+    if version is None:
+        return _not_open(request, study.state)
+    spec = selectors.material(version).spec
+    with translation.override(spec.language):
+        try:
+            arrival = services.arrival_read(spec.recruitment, request.GET)
+        except services.EntryError as error:
+            return _message(
+                request, HTTPStatus.BAD_REQUEST, _("This link is not complete"), str(error)
+            )
+        cookie = request.COOKIES.get(tokens.COOKIE, "")
+        if arrival is None:
+            known = selectors.session_of_cookie(slug, cookie)
+            plain = "token" not in request.GET
+            if known and (plain or known.source == source != Session.Source.PREVIEW):
+                return _to_position(known)
+        if source == Session.Source.REAL and not entry_allowed(request):
+            return _message(
+                request,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                _("Please wait a moment"),
+                _("Many people arrive from your network just now. Please try again in a minute."),
+            )
+        try:
+            session, cookie = services.session_enter(
+                study=study,
+                version=version,
+                source=source,
+                condition_key=condition,
+                arrival=arrival,
+                cookie=cookie,
+                on_phone=_on_phone(request),
+            )
+        except services.NotOpenError as error:
+            return _not_open(request, error.state)
+    response = _to_position(session)
+    _set_cookie(response, slug, cookie)
+    return response
+
+
+@private
+@require_http_methods(["GET", "POST"])
+def page(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Show the page a participant is on, or take what they submitted on it."""
+    cookie = request.COOKIES.get(tokens.COOKIE, "")
+    session = selectors.session_of_cookie(slug, cookie)
+    if not items.is_item_key(key):
+        raise Http404("no such page")
+    if session is None:
+        return _unknown_browser(request, slug, cookie)
+    with translation.override(selectors.material(session.version).spec.language):
+        if request.method == "POST":
+            return _take(request, session, key, cookie)
+        return _show(request, session, key)
+
+
+@private
+@require_http_methods(["GET", "POST"])
+def problem(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a participant's report that something is wrong, and thank them for it."""
+    session = selectors.session_of_cookie(slug, request.COOKIES.get(tokens.COOKIE, ""))
+    if session is None:
+        return _unknown_browser(request, slug, "")
+    with translation.override(selectors.material(session.version).spec.language):
+        if request.method == "POST":
+            if not request.POST.get("text", "").strip():
+                return _message(
+                    request,
+                    HTTPStatus.UNPROCESSABLE_ENTITY,
+                    _("Nothing was sent"),
+                    _("Please say in a few words what went wrong."),
+                    session,
+                )
+            services.problem_report(session=session, text=request.POST["text"])
+            return _see_other(reverse("participation:problem", args=[slug]))
+        return _message(
+            request,
+            HTTPStatus.OK,
+            _("Thank you for telling us"),
+            _("Your report has been sent to the people who run this study."),
+            session,
+        )
+
+
+def _show(request: HttpRequest, session: Session, key: str) -> HttpResponse:
+    way = selectors.way_of(session)
+    item = way.find(key)
+    if item is None or (item.key != session.item and not way.open_to_look_back(item, session.item)):
+        return _to_position(session)
+    served_at = services.page_serve(session=session, item_key=item.key)
+    if item.stage is Stage.EXIT and session.exit_code_shown_at is None:
+        Session.objects.filter(pk=session.pk).update(exit_code_shown_at=timezone.now())
+    token = tokens.PageToken(session.public_id, item.key, session.attempt, served_at)
+    return _render(request, session, item, token, pages.form_of(session, item))
+
+
+def _take(request: HttpRequest, session: Session, key: str, cookie: str) -> HttpResponse:
+    idempotency_key = request.POST.get("key", "")
+    try:
+        token = tokens.page_read(request.POST.get("token", ""))
+        if not tokens.is_idempotency_key(idempotency_key):
+            raise tokens.TokenError("the form has no key")
+    except tokens.TokenError:
+        return _message(
+            request,
+            HTTPStatus.BAD_REQUEST,
+            _("This form cannot be used"),
+            _("Its page token is missing or was changed, so nothing was saved."),
+            session,
+        )
+    way = selectors.way_of(session)
+    item = way.find(key)
+    if (
+        item is None
+        or token.session != session.public_id
+        or token.item != key
+        or (key != session.item and not way.precedes(item, session.item))
+    ):
+        return _message(
+            request,
+            HTTPStatus.CONFLICT,
+            _("This page is not the one you are on"),
+            _("Nothing was saved from it. Please go on from the page you are on."),
+            session,
+        )
+    form, values = None, {}
+    if (item.key, token.attempt) == (session.item, session.attempt):
+        if item.stage is Stage.CONSENT and request.POST.get("decision") == "decline":
+            values = {"consent": "no"}
+        elif (form := pages.form_of(session, item, request.POST)) is not None:
+            if not form.is_valid():
+                return _render(request, session, item, token, form, HTTPStatus.UNPROCESSABLE_ENTITY)
+            values = form.answers
+    questions = form.fields if form is not None else ()
+    turn = services.page_submit(
+        session=session,
+        submission=Submission(
+            item=item,
+            attempt=token.attempt,
+            key=idempotency_key,
+            served_at=token.served_at,
+            values=values,
+            client=services.client_read(request.POST.get("client", ""), questions),
+        ),
+        cookie=cookie,
+    )
+    return _reply(request, turn, item)
+
+
+def _reply(request: HttpRequest, turn: services.Turn, item: Item) -> HttpResponse:
+    session = turn.session
+    if turn.reply is Reply.NOT_OPEN:
+        return _not_open(request, session.study.state)
+    if turn.reply is Reply.TRY_AGAIN:
+        messages.warning(
+            request,
+            _(
+                "Not all of your answers were right. Please look at the instructions again, "
+                "then try once more."
+            ),
+        )
+    if turn.reply is Reply.CLOSED and item.asks:
+        messages.info(request, _("You had answered that page already. Your first answer was kept."))
+    way = selectors.way_of(session)
+    if turn.reply is Reply.CLOSED and way.open_to_look_back(item, session.item):
+        response = _see_other(_address(session, way.after(item).key))
+    else:
+        response = _to_position(session)
+    if turn.cookie:
+        _set_cookie(response, session.study.slug, turn.cookie)
+    return response
+
+
+def _render(
+    request: HttpRequest,
+    session: Session,
+    item: Item,
+    token: tokens.PageToken,
+    form: Any,
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    spec = selectors.material(session.version).spec
+    way = selectors.way_of(session)
+    context = {
+        "session": session,
+        "study_title": spec.title,
+        "contacts": spec.contacts,
+        "item": item,
+        "form": form,
+        "token": tokens.page_sign(token),
+        "key": tokens.idempotency_key(),
+        "here": _address(session, item.key),
+        "is_current": item.key == session.item,
+        "back": _address(session, way.before(item).key),
+        "onward": _address(session, way.after(item).key),
+        "problem_address": reverse("participation:problem", args=[session.study.slug]),
+        **pages.context_of(session, item, form),
+    }
+    return render(request, f"participation/{item.stage}.html", context, status=status)
+
+
+def _signed_source(request: HttpRequest, study: Study) -> tuple[str, str]:
+    """Return the source and condition of a signed link; real participants carry none."""
+    if "token" not in request.GET and "source" not in request.GET:
+        return Session.Source.REAL, ""
+    slug, source, condition = tokens.entry_read(request.GET.get("token", ""))
+    if slug != study.slug or source != request.GET.get("source"):
+        raise tokens.TokenError("the link's token is another's")
+    return source, condition
+
+
+def _on_phone(request: HttpRequest) -> bool:
+    """Return whether the browser says it is a phone's; what it does not say is no phone."""
+    if request.headers.get("Sec-CH-UA-Mobile") == "?1":
+        return True
+    agent = request.headers.get("User-Agent", "")
+    return "iPhone" in agent or ("Android" in agent and "Mobile" in agent)
+
+
+def _unknown_browser(request: HttpRequest, slug: str, cookie: str) -> HttpResponse:
+    get_object_or_404(Study, slug=slug)
+    if request.method == "POST" and cookie:
+        try:
+            token = tokens.page_read(request.POST.get("token", ""))
+        except tokens.TokenError:
+            token = None
+        found = token and services.session_recover(
+            public_id=token.session, cookie=cookie, key=request.POST.get("key", "")
+        )
+        if found and found[0].study.slug == slug:
+            response = _to_position(found[0])
+            _set_cookie(response, slug, found[1])
+            return response
+    return _message(
+        request,
+        HTTPStatus.FORBIDDEN,
+        _("We do not know this browser yet"),
+        _(
+            "Please open the study by the link you were given. If you had begun, you will go on "
+            "where you were."
+        ),
+    )
+
+
+def _not_open(request: HttpRequest, state: str) -> HttpResponse:
+    sentences = {
+        Study.State.PAUSED: _("The study is paused at the moment. Please come back later."),
+        Study.State.CLOSED: _("The study has ended and takes no more participants. Thank you."),
+    }
+    return _message(
+        request,
+        HTTPStatus.OK,
+        _("The study is not open"),
+        sentences.get(Study.State(state), _("The study has not begun yet.")),
+    )
+
+
+def _message(
+    request: HttpRequest, status: int, title: str, text: str, session: Session | None = None
+) -> HttpResponse:
+    context = {
+        "title": title,
+        "text": text,
+        "onward": _address(session, session.item) if session else "",
+    }
+    return render(request, "participation/message.html", context, status=status)
+
+
+def _address(session: Session, key: str) -> str:
+    return reverse("participation:page", args=[session.study.slug, key])
+
+
+def _to_position(session: Session) -> HttpResponse:
+    return _see_other(_address(session, session.item))
+
+
+def _see_other(address: str) -> HttpResponse:
+    response = redirect(address)
+    assert isinstance(response, HttpResponseRedirect)
+    response.status_code = HTTPStatus.SEE_OTHER
+    return response
+
+
+def _set_cookie(response: HttpResponse, slug: str, cookie: str) -> None:
+    response.set_cookie(
+        tokens.COOKIE,
+        cookie,
+        max_age=COOKIE_AGE,
+        path=reverse("participation:enter", args=[slug]),
+        secure=settings.PRODUCTION,
+        httponly=True,
+        samesite="Lax",
+    )
