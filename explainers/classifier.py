@@ -79,12 +79,13 @@ class Classifier:
         cls,
         path_or_model: str | Path | keras.Model,
         *,
-        labels: Sequence[str],
+        labels: Sequence[str] | None,
         preprocess: str | TensorFunction = "none",
         thresholds: Mapping[str, float] | None = None,
     ) -> Classifier:
         """A Keras network with one image input and one `(N, classes)` output.
 
+        labels: one name per output, in order; None numbers them "0", "1", ...
         preprocess: "none" (0..255 as is), "unit" (x / 255), "signed" (x / 127.5 - 1), "caffe"
         (BGR, ImageNet means subtracted), or a function from a float32 tensor `(N, H, W, C)` with
         values 0..255 to what the network takes.
@@ -95,7 +96,8 @@ class Classifier:
         """
         model = _loaded(path_or_model)
         shape, outputs = _signature(model)
-        self = cls(labels=labels, outputs=outputs, thresholds=thresholds)
+        names = [str(index) for index in range(outputs)] if labels is None else labels
+        self = cls(labels=names, outputs=outputs, thresholds=thresholds)
         self.model = model
         self.input_shape = shape
         self.preprocess, self._prepare = preprocessing(preprocess, channels=shape[2])

@@ -20,20 +20,26 @@ if TYPE_CHECKING:
 
 PERCENTILE = 99.5
 
-# From a faint to a dark red, at equal steps; lightness falls steadily, so the order survives in
+# From a faint to a deep red at equal steps. Lightness falls steadily, so the order survives in
 # greyscale print and for readers with a colour-vision deficiency.
 _REDS = np.array(
     [
-        [255, 245, 240],
-        [254, 217, 201],
-        [252, 174, 145],
+        [254, 224, 210],
+        [252, 187, 161],
+        [252, 146, 114],
         [251, 106, 74],
-        [222, 45, 38],
-        [165, 15, 21],
-        [103, 0, 13],
+        [239, 59, 44],
+        [203, 24, 29],
+        [153, 0, 13],
     ],
     np.float64,
 )
+# How much of the red covers the photograph, at the weakest and the strongest value: enough to tell
+# neighbouring steps apart, little enough to recognise what lies beneath.
+_COVER = (0.45, 0.75)
+_FADE_IN = 8.0  # the red reaches its first step at an eighth of the scale
+
+_LEGEND_GROUND = 235.0
 
 
 def positive_scale(heatmap: ArrayLike, percentile: float = PERCENTILE) -> float:
@@ -59,12 +65,12 @@ def strength(heatmap: ArrayLike, scale: float | None = None) -> NDArray[np.float
 
 
 def overlay(
-    image: ArrayLike, heatmap: ArrayLike, *, scale: float | None = None, opacity: float = 0.85
+    image: ArrayLike, heatmap: ArrayLike, *, scale: float | None = None
 ) -> NDArray[np.uint8]:
     """The heatmap's positive part in reds over the photograph, uint8 `(H, W, 3)`.
 
     image: `(H, W, 1 or 3)`, 0..255. heatmap: `(H, W)`, raw. scale: the value drawn at full
-    strength, `positive_scale(heatmap)` where None. opacity: of the red at full strength, 0..1.
+    strength, `positive_scale(heatmap)` where None.
     A map without a positive value gives the photograph in greys.
     """
     photograph = check_image(image)
@@ -74,27 +80,23 @@ def overlay(
             f"The heatmap has {value.shape[0]} x {value.shape[1]} values, the image "
             f"{photograph.shape[0]} x {photograph.shape[1]} pixels; expected the same."
         )
-    if not 0 <= opacity <= 1:
-        raise ExplainerError(f"opacity is {opacity}; expected a number from 0 to 1.")
-    return _blend(_greys(photograph), value, opacity)
+    return _blend(_greys(photograph), value)
 
 
-def legend(width: int = 240, height: int = 16, *, opacity: float = 0.85) -> NDArray[np.uint8]:
-    """The colours of `overlay` from no support (left) to full strength (right), over mid-grey.
+def legend(width: int = 240, height: int = 16) -> NDArray[np.uint8]:
+    """The colours of `overlay` from no support (left) to full strength (right), on light grey.
 
     uint8 `(height, width, 3)`; what the colours mean is the caller's to write beside it.
     """
-    ground = np.full((height, width), 190.0)
+    ground = np.full((height, width), _LEGEND_GROUND)
     value = np.broadcast_to(np.linspace(0.0, 1.0, width), (height, width))
-    return _blend(ground, value, opacity)
+    return _blend(ground, value)
 
 
-def _blend(
-    greys: NDArray[np.float64], value: NDArray[np.float64], opacity: float
-) -> NDArray[np.uint8]:
-    # The red comes in quickly, so that weak support is seen, and darkens on the way to 1.
-    alpha = (opacity * np.sqrt(value))[..., None]
-    blended = (1 - alpha) * greys[..., None] + alpha * _reds(value)
+def _blend(greys: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.uint8]:
+    weakest, strongest = _COVER
+    cover = np.minimum(1.0, _FADE_IN * value) * (weakest + (strongest - weakest) * value)
+    blended = (1 - cover[..., None]) * greys[..., None] + cover[..., None] * _reds(value)
     return np.rint(blended).astype(np.uint8)
 
 

@@ -1,0 +1,209 @@
+"""The command line: `python -m explainers list` and `python -m explainers explain IMAGE ...`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from explainers.classifier import Classifier
+from explainers.errors import ExplainerError
+from explainers.images import load_image
+from explainers.preprocessing import PREPROCESSINGS
+from explainers.registry import available, create, method, parameters
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from explainers.base import Explainer
+
+EXAMPLE = """example:
+  python -m explainers explain horse.jpg --model network.keras --labels labels.txt \\
+      --preprocess signed --method multiscale --set depth=3 --set best=5 \\
+      --target horse --out overlay.png --raw map.npy
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for unusable input, 130 when interrupted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ExplainerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m explainers", description="Heatmaps for image classifiers."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="the methods and their parameters")
+    listing.set_defaults(run=_list)
+
+    explain = commands.add_parser(
+        "explain",
+        help="one heatmap of one image",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    explain.add_argument("image", metavar="IMAGE", help="a photograph; cut and resized to fit")
+    explain.add_argument("--model", required=True, metavar="M.keras", help="the Keras network")
+    explain.add_argument("--method", required=True, metavar="NAME", help=", ".join(available()))
+    explain.add_argument("--target", required=True, metavar="LABEL_OR_INDEX")
+    explain.add_argument(
+        "--labels", metavar="A,B,C or FILE", help="comma-separated, or a file with one per line"
+    )
+    explain.add_argument(
+        "--preprocess", default="none", metavar="NAME", help=f"{', '.join(PREPROCESSINGS)}"
+    )
+    explain.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method"
+    )
+    explain.add_argument("--out", required=True, metavar="OVERLAY.png")
+    explain.add_argument("--raw", metavar="MAP.npy", help="also the raw map, float32 (H, W)")
+    explain.set_defaults(run=_explain)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> None:
+    for name in available():
+        found = method(name)
+        needs = "; needs the network" if found.needs_network else ""
+        print(f"{name}: {found.summary} ({found.family}{needs})")
+        for key, default in parameters(name).items():
+            print(f"    {key} = {default}")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    out = _writable(options.out, ".png")
+    raw = _writable(options.raw, ".npy") if options.raw else None
+    method(options.method)
+    chosen = dict(_setting(text) for text in options.set)
+    classifier = Classifier.from_keras(
+        options.model, labels=_labels(options.labels), preprocess=options.preprocess
+    )
+    explainer = create(options.method, classifier, **chosen)
+    image = load_image(options.image, classifier.input_shape)
+    heatmap = _with_progress(explainer, image, _target(options.target, classifier))
+    _write(image, heatmap, out, raw)
+    print(f"{out}" if raw is None else f"{out} {raw}")
+
+
+def _with_progress(
+    explainer: Explainer, image: NDArray[np.uint8], target: str | int
+) -> NDArray[np.float32]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("explaining", total=None)
+        partial = None
+        for partial in explainer.iter_explain(image, target):
+            progress.update(task, completed=partial.done, total=partial.total)
+        assert partial is not None
+        return partial.heatmap
+
+
+def _write(
+    image: NDArray[np.uint8], heatmap: NDArray[np.float32], out: Path, raw: Path | None
+) -> None:
+    """Both files or none: each is finished beside its place before it is moved there."""
+    from PIL import Image
+
+    from explainers.render import overlay
+
+    picture = Image.fromarray(overlay(image, heatmap))
+    writers: list[tuple[Path, Callable[[Any], None]]] = [
+        (out, lambda file: picture.save(file, format="PNG"))
+    ]
+    if raw is not None:
+        writers.append((raw, lambda file: np.save(file, heatmap)))
+    with ExitStack() as undo:
+        finished = []
+        for path, write in writers:
+            try:
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+                undo.callback(Path(name).unlink, missing_ok=True)
+                with os.fdopen(handle, "wb") as file:
+                    write(file)
+                os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are private
+            except OSError as error:
+                raise ExplainerError(f"{path} cannot be written: {error.strerror}.") from None
+            finished.append((name, path))
+        for name, path in finished:
+            os.replace(name, path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _writable(text: str, suffix: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() != suffix:
+        raise ExplainerError(f"{path} is to be written; expected a name that ends in {suffix}.")
+    if not path.parent.is_dir():
+        raise ExplainerError(f"There is no folder {path.parent} to write {path.name} into.")
+    if path.is_dir():
+        raise ExplainerError(f"{path} is a folder; expected a file to write.")
+    return path
+
+
+def _labels(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    if not Path(text).is_file():
+        return [label.strip() for label in text.split(",")]
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ExplainerError(f"{text} cannot be read as a list of labels, one per line.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _target(text: str, classifier: Classifier) -> str | int:
+    if text not in classifier.labels and text.isdecimal():
+        return int(text)
+    return text
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise ExplainerError(f"--set {text!r} is no setting; expected KEY=VALUE.")
+    return key.strip(), _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    """A number, true, false, a comma-separated list of these, or else the text."""
+    if "," in text:
+        return tuple(_value(part.strip()) for part in text.split(","))
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
