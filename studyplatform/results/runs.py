@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db.models import Q
 from django.utils import timezone
 
@@ -35,14 +34,14 @@ def folder_of(run: AnalysisRun) -> Path:
     return Path(settings.MEDIA_ROOT) / "reports" / f"{run.pk}"
 
 
-def run_request(*, study: Study, source: str, user: User | None) -> AnalysisRun:
+def run_request(*, study: Study, source: str, user_id: int | None) -> AnalysisRun:
     """Return the run that will make this report: the one under way, else a new one, poked."""
     from .tasks import make_report
 
     waiting = [AnalysisRun.State.PENDING, AnalysisRun.State.RUNNING]
     run = AnalysisRun.objects.filter(study=study, source=source, state__in=waiting).first()
     if run is None:
-        run = AnalysisRun.objects.create(study=study, source=source, requested_by=user)
+        run = AnalysisRun.objects.create(study=study, source=source, requested_by_id=user_id)
     make_report.delay(run.pk)
     return run
 
@@ -96,16 +95,14 @@ def _make(run: AnalysisRun, claim: str) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{run.pk}.", dir=target.parent))
 
-    def report_step(done: int, total: int, what: str = "") -> None:
-        share = EXPORT_SHARE + (1 - EXPORT_SHARE) * (done / total if total else 0)
-        _renew(run, claim, progress=share, step=what)
+    def report_step(share: float, words: str) -> None:
+        _renew(run, claim, progress=EXPORT_SHARE + (1 - EXPORT_SHARE) * share, step=words)
 
     try:
         made = services.study_analyse(
             study=run.study, source=run.source, out_dir=draft, step=report_step
         )
-        # The export was read from one state of the database; only now is there one to renew in.
-        _renew(run, claim, step="")
+        _renew(run, claim)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(draft, target)
     finally:

@@ -5,11 +5,12 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from defusedcsv import csv
 from django.utils import timezone
@@ -81,22 +82,44 @@ def study_analyse(
     out_dir: Path,
     codes: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    step: Callable[..., None] | None = None,
+    step: Callable[[float, str], None] | None = None,
 ) -> Export:
     """Export into `out_dir`/data and write the report into `out_dir`/report.
 
-    `progress` is the export's, `step` the report's. A report that cannot be made is an
-    ExportError; the data stay.
+    `progress` is the export's; the report tells `step(share, words)` how far it is. Where no report
+    can be made, ExportError says why; the data stay.
     """
     from analysis import report
     from analysis.errors import AnalysisError
 
     export = study_export(study=study, source=source, out_dir=out_dir / "data", progress=progress)
     try:
-        report.build(export.folder, out_dir / "report", codes=codes, progress=step)
+        report.build(
+            export.folder,
+            out_dir / "report",
+            codes=codes,
+            source=None if source == "all" else source,
+            progress=step,
+        )
     except AnalysisError as error:
         raise ExportError(str(error)) from error
     return export
+
+
+def study_archive(*, study: Study, source: str) -> IO[bytes]:
+    """Return the export as an open zip file at its start; closing it removes it."""
+    archive = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's response closes it
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            export = study_export(study=study, source=source, out_dir=Path(folder) / "export")
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+                for path in sorted(export.folder.iterdir()):
+                    packed.write(path, f"{study.slug}/{path.name}")
+        archive.seek(0)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
 
 
 class _Counter:

@@ -16,7 +16,7 @@ from studyplatform.results.services import ExportError, study_export
 from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.services import study_create
 
-from .conftest import PRESET, make_answers, make_session
+from ..factories import PRESET, make_answers, make_session
 
 
 def rows(path: Path) -> list[dict[str, str]]:

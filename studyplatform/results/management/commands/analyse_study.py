@@ -41,7 +41,7 @@ class Command(BaseCommand):
                     out_dir=options["out"],
                     codes=options["codes"],
                     progress=progress,
-                    step=step,
+                    step=lambda share, words: step(share, 1, words),
                 )
         except (ExportError, DatasetError) as error:
             raise CommandError(str(error)) from error

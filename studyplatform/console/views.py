@@ -1,0 +1,231 @@
+"""The researcher's pages: parse, call one service or selector, render."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from studyplatform.participation.models import Session
+from studyplatform.participation.services import entry_link
+from studyplatform.results import runs
+from studyplatform.results import selectors as results
+from studyplatform.results import services as exports
+from studyplatform.results.dataset import DatasetError
+from studyplatform.results.models import AnalysisRun
+from studyplatform.stimuli import selectors as stimuli
+from studyplatform.stimuli import services as rendering
+from studyplatform.stimuli.tasks import drain
+from studyplatform.studies import selectors, services
+from studyplatform.studies.models import Study, StudyVersion
+
+from .access import may_change, study_change, study_view
+from .forms import SourceForm
+from .overview import counts_of, next_step, source_to_show
+from .selectors import study_list
+
+_FAILURES_SHOWN = 20
+# The report is a page of its own making: nothing in it may run, and it reaches nothing of ours.
+REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+@require_GET
+@never_cache
+@login_required
+def study_index(request: HttpRequest) -> HttpResponse:
+    return render(request, "console/study_list.html", {"studies": study_list(request.user)})
+
+
+@require_GET
+@study_view
+def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
+    version = _latest(study)
+    conditions = list(version.conditions.order_by("position"))
+    present = results.source_counts(study)
+    source = source_to_show(request.GET.get("source", ""), present)
+    counts = counts_of(version, conditions, source)
+    real = counts if source == "real" else counts_of(version, conditions, "real")
+    progress = stimuli.render_progress(version)
+    context = {
+        "study": study,
+        "version": version,
+        "spec": version.spec,
+        "may_change": may_change(request, study),
+        "next_step": next_step(study, version, progress, real),
+        "entry_address": _entry_address(request, study, version),
+        "conditions": conditions,
+        "run": results.latest_run(study),
+        "sources": sorted(set(present) | {"real", source}, key=_source_order),
+        **_rendering_context(version, progress),
+        "counts": counts,
+    }
+    return render(request, "console/study_detail.html", context)
+
+
+@require_GET
+@study_view
+def preview(request: HttpRequest, study: Study, key: str) -> HttpResponse:
+    """Go on to a new preview of the study in one condition."""
+    try:
+        return redirect(entry_link(study, Session.Source.PREVIEW, condition=key))
+    except ValueError as error:
+        raise Http404(str(error)) from error
+
+
+@require_GET
+@study_view
+def rendering_part(request: HttpRequest, study: Study) -> HttpResponse:
+    """The rendering panel alone, asked for again and again while heatmaps are rendered."""
+    version = _latest(study)
+    progress = stimuli.render_progress(version)
+    context = _rendering_context(version, progress)
+    context |= {"study": study, "may_change": may_change(request, study)}
+    response = render(request, "console/_rendering.html", context)
+    if progress.complete:
+        # What to do next has changed as well.
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_GET
+@study_view
+def counts_part(request: HttpRequest, study: Study) -> HttpResponse:
+    version = _latest(study)
+    source = source_to_show(request.GET.get("source", ""), {})
+    conditions = list(version.conditions.order_by("position"))
+    context = {"study": study, "counts": counts_of(version, conditions, source)}
+    return render(request, "console/_counts.html", context)
+
+
+@require_GET
+@study_view
+def report_part(request: HttpRequest, study: Study) -> HttpResponse:
+    return render(
+        request, "console/_report.html", {"study": study, "run": results.latest_run(study)}
+    )
+
+
+@require_GET
+@study_view
+def report(request: HttpRequest, study: Study, run_id: int) -> HttpResponseBase:
+    try:
+        path = results.report_path(results.finished_run(study, run_id))
+        response = FileResponse(path.open("rb"), content_type="text/html; charset=utf-8")
+    except (AnalysisRun.DoesNotExist, FileNotFoundError) as error:
+        raise Http404("no such report") from error
+    # Set here, so that the site's own policy is not put in its place.
+    response["Content-Security-Policy"] = REPORT_POLICY
+    return response
+
+
+@require_GET
+@study_change
+def export(request: HttpRequest, study: Study) -> HttpResponseBase:
+    form = SourceForm(request.GET)
+    if not form.is_valid():
+        return _back(request, study, error=["Choose whose data to download."])
+    source = form.cleaned_data["source"]
+    try:
+        archive = exports.study_archive(study=study, source=source)
+    except DatasetError as error:
+        return _back(request, study, error=[f"Nothing was exported: {error}."])
+    name = f"{study.slug}-{source}-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
+    return FileResponse(archive, as_attachment=True, filename=name)
+
+
+@require_POST
+@study_change
+def report_request(request: HttpRequest, study: Study) -> HttpResponse:
+    form = SourceForm(request.POST)
+    if not form.is_valid():
+        return _back(request, study, error=["Choose whose data the report is about."])
+    source = form.cleaned_data["source"]
+    runs.run_request(study=study, source=source, user_id=request.user.pk)
+    return _back(request, study, anchor="report")
+
+
+@require_POST
+@study_change
+def publish(request: HttpRequest, study: Study) -> HttpResponse:
+    try:
+        rendering.version_publish(version=_latest(study))
+    except services.StudyError as error:
+        return _back(request, study, error=error.problems)
+    return _back(request, study, success="The study is published and open to participants.")
+
+
+_MOVES = {
+    "pause": (services.study_pause, "The study is paused: nobody new is let in."),
+    "resume": (services.study_resume, "The study is open again."),
+    "close": (services.study_close, "The study is closed."),
+}
+
+
+@require_POST
+@study_change
+def move(request: HttpRequest, study: Study, verb: str) -> HttpResponse:
+    service, success = _MOVES[verb]
+    try:
+        service(study=study)
+    except services.StudyError as error:
+        return _back(request, study, error=error.problems)
+    return _back(request, study, success=success)
+
+
+@require_POST
+@study_change
+def retry(request: HttpRequest, study: Study) -> HttpResponse:
+    n = rendering.heatmaps_retry(version=_latest(study))
+    drain.delay()
+    return _back(request, study, success=f"{n} heatmaps are tried again.", anchor="rendering")
+
+
+def _latest(study: Study) -> StudyVersion:
+    version = selectors.version_latest(study)
+    if version is None:
+        raise Http404("the study has no version")
+    return version
+
+
+def _rendering_context(
+    version: StudyVersion, progress: stimuli.RenderProgress
+) -> dict[str, object]:
+    failures = stimuli.failed_heatmaps(version)[:_FAILURES_SHOWN] if progress.failed else []
+    return {
+        "progress": progress,
+        "failures": failures,
+        "more_failures": max(progress.failed - len(failures), 0),
+        # Somebody should be working, and nobody is.
+        "idle": progress.pending > 0 and not progress.leased and not progress.per_minute,
+    }
+
+
+def _entry_address(request: HttpRequest, study: Study, version: StudyVersion) -> str:
+    names = version.spec.recruitment
+    address = request.build_absolute_uri(reverse("participation:enter", args=[study.slug]))
+    parameters = (names.person_parameter, names.study_parameter, names.submission_parameter)
+    # The panel puts its values in place of {{%PROLIFIC_PID%}} and so on: nothing is quoted.
+    return address + "?" + "&".join(f"{name}={{{{%{name}%}}}}" for name in parameters)
+
+
+def _source_order(source: str) -> int:
+    return ["real", "pilot", "preview", "bot"].index(source)
+
+
+def _back(
+    request: HttpRequest,
+    study: Study,
+    *,
+    success: str = "",
+    error: list[str] | None = None,
+    anchor: str = "",
+) -> HttpResponse:
+    for sentence in error or []:
+        messages.error(request, sentence)
+    if success:
+        messages.success(request, success)
+    address = reverse("console:study", args=[study.slug])
+    return redirect(f"{address}#{anchor}" if anchor else address)
