@@ -6,8 +6,8 @@ Drawn with presentation attributes alone, which the content policy allows; style
 
 from collections.abc import Sequence
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from studyplatform.stimuli.selectors import ScoreBar
@@ -33,17 +33,12 @@ def score_chart(bars: Sequence[ScoreBar]) -> SafeString:
     """Return the chart of these scores as an <svg> element that also says them in words."""
     drawn = shown(bars)
     height = _ROW * len(drawn) + 2
-    rows = format_html_join("", "{}", ((_row(bar, place),) for place, bar in enumerate(drawn)))
-    words = "; ".join(_in_words(bar) for bar in drawn)
-    return format_html(
-        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}" '
-        'font-size="11" font-family="system-ui, sans-serif">{}</svg>',
-        _("Scores: {scores}").format(scores=words),
-        _WIDTH,
-        height,
-        _WIDTH,
-        height,
-        rows,
+    words = escape(_("Scores: {scores}").format(scores="; ".join(_in_words(bar) for bar in drawn)))
+    return mark_safe(
+        f'<svg class="chart" role="img" aria-label="{words}" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}" height="{height}" font-size="11" font-family="system-ui, sans-serif">'
+        + "".join(_row(bar, place) for place, bar in enumerate(drawn))
+        + "</svg>"
     )
 
 
@@ -56,20 +51,18 @@ def _in_words(bar: ScoreBar) -> str:
     return text.format(label=bar.label, score=f"{bar.score:.2f}", threshold=f"{bar.threshold:.2f}")
 
 
-def _row(bar: ScoreBar, place: int) -> SafeString:
+def _row(bar: ScoreBar, place: int) -> str:
     top = place * _ROW + 1
     line = _LEFT + _BARS * bar.threshold
-    label = bar.label if len(bar.label) <= 12 else f"{bar.label[:11]}…"
-    return format_html(
-        '<text x="{}" y="{}" text-anchor="end" fill="{}" font-weight="{}">{}</text>'
-        '<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>'
-        '<rect x="{}" y="{}" width="{:.1f}" height="{}" fill="{}"/>'
-        '<line x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}" stroke="{}" stroke-width="2"/>'
-        '<text x="{}" y="{}" fill="{}">{:.2f}</text>',
-        *(_LEFT - 5, top + 11, _INK, "700" if bar.is_question else "400", label),
-        *(_LEFT, top + 3, _BARS, _ROW - 6, _TRACK),
-        *(_LEFT, top + 3, max(_BARS * bar.score, 1.0), _ROW - 6),
-        _QUESTION if bar.is_question else _OTHER,
-        *(line, line, top, top + _ROW - 1, _RED),
-        *(_LEFT + _BARS + 6, top + 11, _RED, bar.threshold),
+    name = escape(bar.label if len(bar.label) <= 12 else f"{bar.label[:11]}…")
+    weight, colour = ("700", _QUESTION) if bar.is_question else ("400", _OTHER)
+    return (
+        f'<text x="{_LEFT - 5}" y="{top + 11}" text-anchor="end" fill="{_INK}" '
+        f'font-weight="{weight}">{name}</text>'
+        f'<rect x="{_LEFT}" y="{top + 3}" width="{_BARS}" height="{_ROW - 6}" fill="{_TRACK}"/>'
+        f'<rect x="{_LEFT}" y="{top + 3}" width="{max(_BARS * bar.score, 1):.1f}" '
+        f'height="{_ROW - 6}" fill="{colour}"/>'
+        f'<line x1="{line:.1f}" x2="{line:.1f}" y1="{top}" y2="{top + _ROW - 1}" '
+        f'stroke="{_RED}" stroke-width="2"/>'
+        f'<text x="{_LEFT + _BARS + 6}" y="{top + 11}" fill="{_RED}">{bar.threshold:.2f}</text>'
     )

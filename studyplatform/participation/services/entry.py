@@ -106,7 +106,8 @@ def session_enter(
     """Return the session of whoever arrives and the cookie that opens it.
 
     A known person goes on where they were, whatever the study's state; the cookie is a new one
-    unless they already hold the right one. Anyone else gets a new session, or NotOpenError is raised.
+    unless they already hold the right one. Anyone else gets a new session; NotOpenError where the
+    study takes none.
     """
     with transaction.atomic():
         identity = _identity(study, arrival) if source != Session.Source.PREVIEW else None
