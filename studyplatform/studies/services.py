@@ -36,10 +36,15 @@ def study_create(*, team: Team, spec_text: str) -> StudyVersion:
     Raises SpecError for a faulty spec, StudyError where the address is taken.
     """
     spec = load(spec_text)
-    if Study.objects.filter(slug=spec.slug).exists():
-        raise StudyError(f"slug: there is already a study {spec.slug!r}; choose another slug.")
+    check_slug_free(spec.slug)
     study = Study.objects.create(team=team, slug=spec.slug)
     return _version_create(study, 1, spec)
+
+
+def check_slug_free(slug: str) -> None:
+    """Raise StudyError where a study has this address."""
+    if Study.objects.filter(slug=slug).exists():
+        raise StudyError(f"slug: there is already a study {slug!r}; choose another slug.")
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import transaction
 
 from studyplatform.studies.models import StudyVersion, Team
-from studyplatform.studies.services import study_create
+from studyplatform.studies.services import check_slug_free, study_create
 from studyplatform.studies.spec import Outcome, Spec, load
 
 from .. import pictures, runtime, selection
@@ -35,12 +35,15 @@ def study_create_with_stimuli(
 ) -> StudyVersion:
     """Make a study and its stimuli, or nothing of either; returns the draft version.
 
-    Scores of images are kept even where it fails: they are true whatever the study.
+    A team that is not saved yet is saved with them. Scores of images are kept even where it fails: they are true whatever the study.
     Raises SpecError, StudyError (address taken) and StimuliError.
     """
     spec = load(spec_text)
+    check_slug_free(spec.slug)
     _materials(spec, progress)
     with transaction.atomic():
+        if team.pk is None:
+            team.save()
         version = study_create(team=team, spec_text=spec_text)
         stimuli_prepare(version=version)
     return version

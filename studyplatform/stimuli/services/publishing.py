@@ -17,8 +17,6 @@ from .preparation import shown_heatmaps
 
 def publish_problems(*, version: StudyVersion) -> list[str]:
     """Return what is missing for publishing, one sentence each; empty where nothing is."""
-    if version.published_at is not None:
-        return [f"Version {version.number} is published already."]
     stimulus_set = (
         StimulusSet.objects.filter(version=version)
         .select_related("version", "classifier", "image_set")
@@ -43,8 +41,9 @@ def version_publish(*, version: StudyVersion) -> StudyVersion:
 
     Raises StimuliError with every reason against it.
     """
-    problems = publish_problems(version=version)
-    if problems:
+    if version.published_at is not None:
+        raise StimuliError(f"Version {version.number} is published already.")
+    if problems := publish_problems(version=version):
         raise StimuliError(problems)
     return version_freeze(version=version, manifest=manifest(version.stimulus_set))
 

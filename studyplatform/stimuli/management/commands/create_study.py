@@ -1,0 +1,37 @@
+"""Make a study from a spec."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from studyplatform.stimuli import selectors, services
+from studyplatform.stimuli.management.base import StimuliCommand
+from studyplatform.studies.models import Team
+
+
+class Command(StimuliCommand):
+    help = "Make a draft study from a spec (a YAML file): its conditions, tasks and examples."
+    example = "studyplatform/studies/presets/forward_simulation.yaml --team Lab"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("spec", type=Path, help="the spec's file")
+        parser.add_argument("--team", default="Team", help="who owns the study; made if new")
+
+    def run(self, **options: Any) -> None:
+        try:
+            text = options["spec"].read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise CommandError(f"{options['spec']} is no UTF-8 text; expected YAML.") from None
+        team = Team.objects.filter(name=options["team"]).first()
+        with self.bar("Scoring images") as progress:
+            version = services.study_create_with_stimuli(
+                team=team or Team(name=options["team"]), spec_text=text, progress=progress
+            )
+        slug = version.study.slug
+        heatmaps = selectors.render_progress(version).total
+        self.say(
+            f"Study {slug!r}: {version.conditions.count()} conditions, "
+            f"{version.spec.tasks.total} tasks, {heatmaps} heatmaps to render.\n"
+            f"Next: python manage.py render_heatmaps {slug}, then publish_study {slug}."
+        )
