@@ -108,7 +108,7 @@ class _Maker:
         )  # fmt: skip
         for level in ("lrp", "multiscale") if explained else ():
             heatmap = Heatmap.objects.create(
-                key=hashlib.sha256(f"{name} {level}".encode()).hexdigest(),
+                key=hashlib.sha256(f"{self.stimuli.pk} {name} {level}".encode()).hexdigest(),
                 classifier=self.stimuli.classifier, image=image, label=explained, method=level,
                 state="done", content_sha256="1" * 64, rendered_at=timezone.now(),
             )  # fmt: skip
