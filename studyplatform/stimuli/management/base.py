@@ -71,7 +71,8 @@ class StimuliCommand(BaseCommand):
         try:
             yield show
         finally:
-            progress.stop()
+            if progress.live.is_started:
+                progress.stop()
 
 
 def latest_version(slug: str) -> StudyVersion:

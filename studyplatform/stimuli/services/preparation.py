@@ -35,7 +35,8 @@ def study_create_with_stimuli(
 ) -> StudyVersion:
     """Make a study and its stimuli, or nothing of either; returns the draft version.
 
-    A team that is not saved yet is saved with them. Scores of images are kept even where it fails: they are true whatever the study.
+    A team that is not saved yet is saved with them. Scores of images are kept even where it
+    fails: they are true whatever the study.
     Raises SpecError, StudyError (address taken) and StimuliError.
     """
     spec = load(spec_text)
