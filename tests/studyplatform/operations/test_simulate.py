@@ -1,0 +1,88 @@
+"""Simulated participants walk a live site to the code; their data are complete and balanced."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from studyplatform.identities.models import Identity
+from studyplatform.identities.services import person_reveal
+from studyplatform.participation.models import Answer, Session
+from studyplatform.results.services import study_export
+
+from ..participation.study import make_study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_twelve_bots_give_twelve_complete_and_balanced_data_sets(
+    live_server: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = make_study()
+    call_command(
+        "simulate_participants", "trial", participants=12, seed=4, url=live_server.url,
+        effect=["heatmap=multiscale:+0.2"], codes_out=tmp_path / "codes.csv", concurrency=4,
+    )  # fmt: skip
+    assert "12 of 12 reached their code" in capsys.readouterr().out
+    sessions = Session.objects.all()
+    assert {session.source for session in sessions} == {"bot"}
+    assert {session.status for session in sessions} == {"completed"}
+    cells = Counter((session.condition_id, *session.block_order) for session in sessions)
+    assert len(cells) == 12, "six conditions, two block orders, each once"
+    assert Answer.objects.filter(task__isnull=False).count() == 12 * version.spec.tasks.total
+
+    study_export(study=version.study, source="bot", out_dir=tmp_path / "out")
+    people = rows(tmp_path / "out" / "participants.csv")
+    answers = rows(tmp_path / "out" / "answers.csv")
+    assert {row["n_tasks"] for row in people} == {"4"}
+    assert Counter(row["participant_id"] for row in answers) == {
+        row["participant_id"]: 4 for row in people
+    }
+    assert all(row["predicted"] and row["confidence"] and row["sensitive"] for row in answers)
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["simulated"] is True
+
+    # The codes are those of the texts that were typed, under the ids of the export.
+    texts = {(row["participant_id"], row["task"]): row["sensitive"] for row in answers}
+    codes = rows(tmp_path / "codes.csv")
+    assert {(row["participant_id"], row["task"]) for row in codes} == set(texts)
+    assert all(row["code"] in texts[row["participant_id"], row["task"]] for row in codes)
+
+    # They came with panel ids, as people do; the export knows none of them.
+    exported = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    panel_ids = [person_reveal(identity=identity) for identity in Identity.objects.all()]
+    assert len(panel_ids) == 12
+    assert not any(panel_id.encode() in exported for panel_id in panel_ids)
+
+
+def test_bots_who_reach_no_code_are_a_failure(live_server: Any) -> None:
+    version = make_study()
+    version.study.state = "paused"
+    version.study.save()
+    with pytest.raises(CommandError, match="1 simulated participants did not reach a code"):
+        call_command("simulate_participants", "trial", participants=1, url=live_server.url)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"study": "nope"}, "no published study 'nope'"),
+        ({"participants": 0}, "at least 1"),
+        ({"effect": ["heatmap=cam:+0.1"]}, "no level 'cam'"),
+        ({"url": "localhost"}, "is no address"),
+        ({"url": "http://127.0.0.1:9"}, "Nobody answers"),
+    ],
+)
+def test_wrong_calls_are_told(arguments: dict[str, Any], problem: str) -> None:
+    make_study()
+    given = {"study": "trial", "participants": 1, "url": "http://127.0.0.1:9"} | arguments
+    with pytest.raises(CommandError, match=problem):
+        call_command("simulate_participants", given.pop("study"), **given)
