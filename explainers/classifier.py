@@ -94,7 +94,7 @@ class Classifier:
         Raises ExplainerError for a file that is no model, a model that is no image classifier,
         a number of labels other than the number of outputs, and duplicate labels.
         """
-        model = _loaded(path_or_model)
+        model = load_model(path_or_model)
         shape, outputs = _signature(model)
         names = [str(index) for index in range(outputs)] if labels is None else labels
         self = cls(labels=names, outputs=outputs, thresholds=thresholds)
@@ -343,7 +343,8 @@ def _checked_shape(shape: Shape) -> Shape:
     return sizes
 
 
-def _loaded(path_or_model: str | Path | keras.Model) -> keras.Model:
+def load_model(path_or_model: str | Path | keras.Model) -> keras.Model:
+    """A Keras model from its file (a model is handed through); ExplainerError where it is none."""
     import keras
 
     if isinstance(path_or_model, keras.Model):
