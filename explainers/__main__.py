@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from explainers.registry import available, create, method, parameters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from explainers.base import Explainer
+    from explainers.base import Partial
 
 EXAMPLE = """example:
   python -m explainers explain horse.jpg --model network.keras --labels labels.txt \\
@@ -99,24 +99,21 @@ def _explain(options: argparse.Namespace) -> None:
     )
     explainer = create(options.method, classifier, **chosen)
     image = load_image(options.image, classifier.input_shape)
-    heatmap = _with_progress(explainer, image, _target(options.target, classifier))
+    steps = explainer.iter_explain(image, _target(options.target, classifier))
+    heatmap = _with_progress(steps)
     _write(image, heatmap, out, raw)
     print(f"{out}" if raw is None else f"{out} {raw}")
 
 
-def _with_progress(
-    explainer: Explainer, image: NDArray[np.uint8], target: str | int
-) -> NDArray[np.float32]:
+def _with_progress(steps: Iterator[Partial]) -> NDArray[np.float32]:
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("explaining", total=None)
-        partial = None
-        for partial in explainer.iter_explain(image, target):
-            progress.update(task, completed=partial.done, total=partial.total)
-        assert partial is not None
-        return partial.heatmap
+        for step in steps:
+            progress.update(task, completed=step.done, total=step.total)
+        return step.heatmap
 
 
 def _write(

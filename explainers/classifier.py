@@ -216,7 +216,10 @@ class Classifier:
         return self._graphs[key]
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of architecture, weights and preprocessing; needs the network."""
+        """SHA-256 (hex) of architecture, weights and preprocessing; needs the network.
+
+        A preprocessing given as a function is known by its name only.
+        """
         model = self.require_network("A fingerprint")
         config = json.loads(model.to_json())
         architecture = {key: config.get(key) for key in ("class_name", "config")}

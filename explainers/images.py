@@ -102,6 +102,16 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise ExplainerError(f"{path} cannot be read as an image: {error}.") from None
     if height is not None and width is not None:
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
+        picture = picture.crop(_centre(picture.size, width / height))
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     array = np.asarray(picture, dtype=np.uint8)
     return array[..., None] if array.ndim == 2 else array
+
+
+def _centre(size: tuple[int, int], ratio: float) -> tuple[int, int, int, int]:
+    """The largest centred box of a width-to-height ratio: (left, top, right, bottom)."""
+    width, height = size
+    part_width = max(1, min(width, round(height * ratio)))
+    part_height = max(1, min(height, round(width / ratio)))
+    left, top = (width - part_width) // 2, (height - part_height) // 2
+    return left, top, left + part_width, top + part_height

@@ -1,0 +1,273 @@
+import numpy as np
+import pytest
+
+from explainers import ALL, Classifier, ExplainerError
+
+LABELS = ["cat", "dog", "horse"]
+
+
+def sigmoid(scores):
+    return 1 / (1 + np.exp(-scores))
+
+
+def softmax(scores):
+    raised = np.exp(scores - scores.max(1, keepdims=True))
+    return raised / raised.sum(1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(8).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize(
+    ("activation", "outputs", "function"),
+    [
+        ("softmax", 3, softmax),
+        ("sigmoid", 3, sigmoid),
+        ("sigmoid", 1, sigmoid),
+        ("linear", 3, lambda scores: scores),
+    ],
+)
+def test_heads(make_network, images, activation, outputs, function, separate):
+    network = make_network(activation=activation, outputs=outputs, separate=separate)
+    classifier = Classifier.from_keras(network, labels=LABELS[:outputs])
+    assert classifier.activation == activation
+    probabilities, logits = classifier.predict(images), classifier.logits(images)
+    assert probabilities.shape == logits.shape == (5, outputs)
+    assert probabilities.dtype == logits.dtype == np.float32
+    np.testing.assert_allclose(
+        probabilities, network.predict(images.astype(np.float32), verbose=0), rtol=1e-5
+    )
+    np.testing.assert_allclose(function(logits), probabilities, rtol=1e-4, atol=1e-7)
+    features = classifier.embed(images)
+    dense = next(layer for layer in reversed(network.layers) if layer.weights)
+    kernel, bias = dense.get_weights()
+    assert features.shape == (5, 6)
+    np.testing.assert_allclose(features @ kernel + bias, logits, rtol=1e-4, atol=1e-4)
+
+
+def test_a_nested_network_is_the_same_network(network, images):
+    import keras
+
+    nested = keras.Sequential([keras.Input((24, 24, 3)), keras.layers.Rescaling(1.0), network])
+    inner = Classifier.from_keras(network, labels=LABELS)
+    outer = Classifier.from_keras(nested, labels=LABELS)
+    assert outer.activation == "sigmoid"
+    for read in ("predict", "logits", "embed"):
+        expected = getattr(inner, read)(images)
+        np.testing.assert_allclose(getattr(outer, read)(images), expected, rtol=1e-5)
+
+
+def test_a_convolutional_head_with_its_activation_inside_has_no_readable_logits(images):
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            keras.layers.SeparableConv2D(3, 24, activation="sigmoid"),
+            keras.layers.GlobalMaxPooling2D(),
+        ]
+    )
+    classifier = Classifier.from_keras(network, labels=LABELS)
+    # Seen from the output, pooling is the last operation: its values are scores as they are.
+    assert classifier.activation == "linear"
+    np.testing.assert_array_equal(classifier.logits(images), classifier.predict(images))
+    assert classifier.embed(images).shape == (5, 3)
+
+
+def test_preprocessings(network, images):
+    pixels = images.astype(np.float32)
+    expected = {
+        "none": pixels,
+        "unit": pixels / 255,
+        "signed": pixels / 127.5 - 1,
+        # The means of ImageNet in blue, green, red, as published with the Caffe networks.
+        "caffe": pixels[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32),
+    }
+    for name, inputs in expected.items():
+        classifier = Classifier.from_keras(network, labels=LABELS, preprocess=name)
+        assert classifier.preprocess == name
+        np.testing.assert_allclose(classifier.prepare(pixels), inputs, rtol=1e-5, atol=1e-5)
+        scores = network.predict(inputs, verbose=0)
+        np.testing.assert_allclose(classifier.predict(images), scores, rtol=1e-4, atol=1e-7)
+
+
+def test_batches_are_padded_and_cut(classifier, images):
+    whole = classifier.predict(images)
+    for batch_size in (1, 2, 3, 5, 64):
+        np.testing.assert_allclose(classifier.predict(images, batch_size), whole, atol=1e-6)
+
+
+def test_a_network_without_a_fixed_size(images):
+    import keras
+
+    network = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(2, 3),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    classifier = Classifier.from_keras(network, labels=LABELS)
+    assert classifier.input_shape == (None, None, 3)
+    assert classifier.predict(images).shape == classifier.predict(images[:, :9, :17]).shape
+
+
+def test_a_saved_network_is_the_same_classifier(network, images, tmp_path):
+    network.save(tmp_path / "network.keras")
+    kept = Classifier.from_keras(network, labels=LABELS)
+    loaded = Classifier.from_keras(tmp_path / "network.keras", labels=LABELS)
+    np.testing.assert_array_equal(loaded.predict(images), kept.predict(images))
+    assert loaded.fingerprint() == kept.fingerprint()
+
+
+def test_fingerprints_differ_with_weights_architecture_and_preprocessing(make_network):
+    import keras
+
+    def fingerprint(network, preprocess="none"):
+        return Classifier.from_keras(network, labels=LABELS, preprocess=preprocess).fingerprint()
+
+    network = make_network()
+    same = keras.models.clone_model(network)
+    same.set_weights(network.get_weights())
+    assert fingerprint(same) == fingerprint(network)
+    assert len(fingerprint(network)) == 64
+    other = keras.models.clone_model(network)
+    weights = network.get_weights()
+    weights[-1][0] += 1e-3
+    other.set_weights(weights)
+    assert fingerprint(other) != fingerprint(network)
+    assert fingerprint(network, "unit") != fingerprint(network)
+    assert fingerprint(make_network(activation="softmax")) != fingerprint(network)
+
+
+def test_explaining_leaves_the_network_as_it_was(network, images):
+    before = [weights.copy() for weights in network.get_weights()], network.to_json()
+    classifier = Classifier.from_keras(network, labels=LABELS)
+    classifier.logits(images)
+    classifier.embed(images)
+    assert network.to_json() == before[1]
+    for kept, found in zip(before[0], network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, kept)
+
+
+def test_targets(classifier):
+    assert classifier.index("horse") == classifier.index(2) == classifier.index(np.int64(2)) == 2
+    assert classifier.indices("dog") == (1,)
+    assert classifier.indices(["horse", 0]) == (2, 0)
+    assert classifier.indices(np.array([1, 2])) == (1, 2)
+    assert classifier.indices(ALL) == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("cow", "no label 'cow'; it has cat, dog, horse"),
+        (3, "no output 3; the classifier has 3"),
+        (-1, "no output -1"),
+        (True, "a label or an index, not True"),
+        (1.0, "a label or an index, not 1.0"),
+        (None, "a label or an index, not None"),
+        ([], "empty"),
+        (["cat", "cow"], "no label 'cow'"),
+    ],
+)
+def test_unknown_targets(classifier, target, message):
+    with pytest.raises(ExplainerError, match=message):
+        classifier.indices(target)
+
+
+def test_thresholds(network):
+    def thresholds(given):
+        return Classifier.from_keras(network, labels=LABELS, thresholds=given).thresholds
+
+    assert thresholds(None) == {"cat": 0.5, "dog": 0.5, "horse": 0.5}
+    assert thresholds({"dog": 0.2}) == {"cat": 0.5, "dog": 0.2, "horse": 0.5}
+    for wrong in ({"cow": 0.5}, {"cat": "high"}, {"cat": float("nan")}):
+        with pytest.raises(ExplainerError, match="threshold"):
+            thresholds(wrong)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["cat", "dog"], "2 labels are given for a network with 3 outputs"),
+        (["cat", "dog", "cat"], "'cat' is given more than once"),
+        (["cat", "", "dog"], "non-empty"),
+        ([], "non-empty"),
+        ([0, 1, 2], "non-empty name"),
+        ("cat", "sequence of names"),
+    ],
+)
+def test_unusable_labels(network, labels, message):
+    with pytest.raises(ExplainerError, match=message):
+        Classifier.from_keras(network, labels=labels)
+
+
+def test_without_labels_outputs_are_numbered(network):
+    assert Classifier.from_keras(network, labels=None).labels == ("0", "1", "2")
+
+
+def test_files_that_are_no_model(tmp_path):
+    text = tmp_path / "notes.keras"
+    text.write_text("not a model")
+    empty = tmp_path / "empty.keras"
+    empty.touch()
+    for path in (text, empty):
+        with pytest.raises(ExplainerError, match=f"{path.name} cannot be read as a Keras model"):
+            Classifier.from_keras(path, labels=LABELS)
+    with pytest.raises(ExplainerError, match=r"There is no model file .*absent.keras"):
+        Classifier.from_keras(tmp_path / "absent.keras", labels=LABELS)
+    with pytest.raises(ExplainerError, match="Expected a Keras model or its file, not 7"):
+        Classifier.from_keras(7, labels=LABELS)
+
+
+def test_models_that_are_no_image_classifier():
+    import keras
+
+    vectors = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+    maps = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)])
+    many = keras.Sequential([keras.Input((8, 8, 5)), keras.layers.Flatten()])
+    one = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(one)
+    twice = keras.Model(one, [keras.layers.Dense(3)(flat), keras.layers.Dense(3)(flat)])
+    for model, message in (
+        (vectors, "takes inputs of shape"),
+        (many, "1 or 3 channels"),
+        (maps, "one score per label"),
+        (twice, "1 inputs and 2 outputs"),
+        (keras.Sequential([keras.layers.Dense(3)]), "0 inputs and 0 outputs"),
+    ):
+        with pytest.raises(ExplainerError, match=message):
+            Classifier.from_keras(model, labels=LABELS)
+
+
+def test_unknown_preprocessing(network, make_network):
+    with pytest.raises(ExplainerError, match="no preprocessing 'imagenet'; it is one of none"):
+        Classifier.from_keras(network, labels=LABELS, preprocess="imagenet")
+    with pytest.raises(ExplainerError, match="'caffe' needs 3 channels"):
+        Classifier.from_keras(make_network(channels=1), labels=LABELS, preprocess="caffe")
+
+
+def test_black_boxes(black_box, images):
+    means = black_box(lambda batch: batch.mean((1, 2)), 3, input_shape=(24, 24, 3))
+    np.testing.assert_allclose(means.predict(images, batch_size=2), images.mean((1, 2)), rtol=1e-5)
+    assert means.model is None
+    for read in (means.logits, means.embed, lambda _: means.graph(), lambda _: means.fingerprint()):
+        with pytest.raises(ExplainerError, match="needs the network itself"):
+            read(images)
+    with pytest.raises(ExplainerError, match=r"classifier takes \(24, 24, 3\)"):
+        means.predict(images[:, :20])
+    with pytest.raises(ExplainerError, match="is a function, not 'abc'"):
+        Classifier.from_callable("abc", labels=LABELS)
+    with pytest.raises(ExplainerError, match="input shape is"):
+        Classifier.from_callable(len, labels=LABELS, input_shape=(24, 24))
+
+
+@pytest.mark.parametrize("batch_size", [0, -3, 2.0, True, None])
+def test_odd_batch_sizes(classifier, images, batch_size):
+    with pytest.raises(ExplainerError, match="batch size is"):
+        classifier.predict(images, batch_size)

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from explainers import Classifier, MultiScaleOcclusion
+from explainers.__main__ import main
+from explainers.images import load_image
+from explainers.render import overlay
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, network):
+    path = tmp_path_factory.mktemp("command-line")
+    network.save(path / "network.keras")
+    (path / "labels.txt").write_text("cat\ndog\n\nhorse\n")
+    picture = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    Image.fromarray(picture).save(path / "picture.png")
+    return path
+
+
+@pytest.fixture
+def explain(folder, tmp_path):
+    """Run `explain` with some options changed, or left out (None)."""
+
+    def run(**changes):
+        options = {
+            "image": str(folder / "picture.png"),
+            "model": str(folder / "network.keras"),
+            "method": "multiscale",
+            "target": "dog",
+            "labels": str(folder / "labels.txt"),
+            "preprocess": "unit",
+            "out": str(tmp_path / "overlay.png"),
+            "raw": str(tmp_path / "map.npy"),
+            **{key: value for key, value in changes.items() if key != "settings"},
+        }
+        arguments = ["explain", options.pop("image")]
+        for key, value in options.items():
+            arguments += [] if value is None else [f"--{key}", value]
+        for setting in changes.get("settings", ["depth=2", "best=3"]):
+            arguments += ["--set", setting]
+        return main(arguments)
+
+    return run
+
+
+def test_list_names_methods_and_parameters(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for text in ("multiscale:", "occlusion:", "lrp:", "depth = 4", "needs the network"):
+        assert text in shown
+
+
+def test_explain_writes_the_overlay_and_the_map(explain, folder, tmp_path, network, capsys):
+    assert explain() == 0
+    image = load_image(folder / "picture.png", (24, 24, 3))
+    classifier = Classifier.from_keras(network, labels=["cat", "dog", "horse"], preprocess="unit")
+    expected = MultiScaleOcclusion(classifier, depth=2, best=3).explain(image, "dog")
+    heatmap = np.load(tmp_path / "map.npy")
+    np.testing.assert_allclose(heatmap, expected, atol=1e-6)
+    assert heatmap.dtype == np.float32
+    with Image.open(tmp_path / "overlay.png") as picture:
+        assert picture.format == "PNG"
+        assert (np.asarray(picture) == overlay(image, heatmap)).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map.npy", "overlay.png"]
+    assert "overlay.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("labels", "target"), [("cat,dog,horse", "dog"), (None, "1"), ("cat,dog,horse", "1")]
+)
+def test_labels_and_targets(explain, tmp_path, labels, target):
+    assert explain() == 0
+    expected = np.load(tmp_path / "map.npy")
+    (tmp_path / "map.npy").unlink()
+    assert explain(labels=labels, target=target) == 0
+    assert (np.load(tmp_path / "map.npy") == expected).all()
+
+
+def test_settings_reach_the_method(explain, tmp_path):
+    assert explain(method="occlusion", settings=["box=12", "fill=255,0,0"], raw=None) == 0
+    assert not (tmp_path / "map.npy").exists()
+    assert explain(settings=["depth=2", "best=all", "signed=true", "min_importance=0.5"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": "absent.jpg"}, "There is no image file absent.jpg"),
+        ({"image": "FOLDER/network.keras"}, "cannot be read as an image"),
+        ({"model": "FOLDER/picture.png"}, "cannot be read as a Keras model"),
+        ({"model": "absent.keras"}, "There is no model file"),
+        ({"method": "magic"}, "There is no method 'magic'"),
+        ({"target": "cow"}, "no label 'cow'; it has cat, dog, horse"),
+        ({"target": "7"}, "no output 7"),
+        ({"labels": "cat,dog"}, "2 labels are given for a network with 3 outputs"),
+        ({"labels": "FOLDER/network.keras"}, "cannot be read as a list of labels"),
+        ({"preprocess": "magic"}, "no preprocessing 'magic'"),
+        ({"settings": ["size=3"]}, "multiscale has no parameter 'size'; it has depth"),
+        ({"settings": ["depth"]}, "expected KEY=VALUE"),
+        ({"settings": ["depth=0"]}, "depth is 0"),
+        ({"settings": ["depth=9"]}, "under one pixel"),
+        ({"out": "FOLDER/absent/overlay.png"}, "There is no folder"),
+        ({"out": "FOLDER/overlay.jpg"}, "ends in .png"),
+        ({"raw": "FOLDER/map.txt"}, "ends in .npy"),
+    ],
+)
+def test_unusable_input_is_one_line_and_leaves_nothing(
+    explain, folder, tmp_path, capsys, changes, message
+):
+    before = sorted(folder.iterdir())
+    fixed = {
+        key: value.replace("FOLDER", str(folder)) if isinstance(value, str) else value
+        for key, value in changes.items()
+    }
+    assert explain(**fixed) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert shown.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(folder.iterdir()) == before
+
+
+def test_when_one_of_two_files_cannot_be_written_neither_is(explain, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "overlay.png").write_bytes(b"before")
+    monkeypatch.setattr(np, "save", full)
+    assert explain() == 2
+    assert "map.npy cannot be written: No space left on device" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["overlay.png"]
+    assert (tmp_path / "overlay.png").read_bytes() == b"before"
+
+
+def test_missing_options_exit_with_2(capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["explain", "picture.png"])
+    assert error.value.code == 2
+    assert "--model" in capsys.readouterr().err

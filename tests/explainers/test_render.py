@@ -1,0 +1,120 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from explainers.errors import ExplainerError
+from explainers.render import legend, overlay, positive_scale, strength
+
+RNG = np.random.default_rng(9)
+PHOTOGRAPH = RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+HEATMAP = RNG.normal(size=(20, 30)).astype(np.float32)
+
+
+def luma(picture):
+    return picture.astype(float) @ [0.299, 0.587, 0.114]
+
+
+def test_the_scale_is_the_percentile_of_the_positive_part():
+    positive = np.where(HEATMAP > 0, HEATMAP, 0)
+    assert positive_scale(HEATMAP) == pytest.approx(np.percentile(positive, 99.5))
+    assert positive_scale(3 * HEATMAP) == pytest.approx(3 * positive_scale(HEATMAP))
+    assert positive_scale(np.zeros((4, 4))) == positive_scale(-np.ones((4, 4))) == 0.0
+
+
+def test_few_positive_pixels_are_drawn_all_the_same():
+    heatmap = np.zeros((50, 50))
+    heatmap[3, 4] = 2.0
+    assert np.percentile(heatmap, 99.5) == 0
+    assert positive_scale(heatmap) == 2.0
+    picture = overlay(np.full((50, 50, 3), 128, np.uint8), heatmap)
+    assert (picture[3, 4] != picture[0, 0]).any()
+    assert (picture.reshape(-1, 3) != picture[0, 0]).any(1).sum() == 1
+
+
+def test_strength_is_the_positive_part_over_the_scale():
+    np.testing.assert_allclose(
+        strength(np.array([[-1.0, 0.0, 1.0, 2.0, 5.0]]), scale=4.0), [[0, 0, 0.25, 0.5, 1]]
+    )
+    assert strength(HEATMAP).max() == 1
+    assert (strength(HEATMAP)[HEATMAP < 0] == 0).all()
+
+
+@pytest.mark.parametrize("heatmap", [np.zeros((20, 30)), -np.abs(HEATMAP)])
+def test_without_positive_values_the_photograph_is_left_in_greys(heatmap):
+    picture = overlay(PHOTOGRAPH, heatmap)
+    assert picture.shape == (20, 30, 3)
+    assert picture.dtype == np.uint8
+    assert (picture == picture[..., :1]).all()
+    grey = luma(PHOTOGRAPH).ravel()
+    assert np.corrcoef(grey, picture[..., 0].ravel())[0, 1] > 0.999
+    assert not (overlay(PHOTOGRAPH, np.abs(HEATMAP)) == picture).all()
+
+
+@pytest.mark.parametrize("ground", [0, 90, 180, 255])
+def test_a_larger_value_is_a_darker_and_a_deeper_red(ground):
+    steps = np.linspace(0.15, 1, 18)[None]
+    picture = overlay(np.full((1, 18, 3), ground, np.uint8), steps, scale=1.0)[0]
+    assert (np.diff(luma(picture)) < 0).all()
+    redness = picture[:, 0].astype(float) / picture.sum(1)
+    assert (np.diff(redness) > 0).all()
+
+
+def test_the_photograph_stays_visible_under_the_strongest_red():
+    stripes = np.zeros((4, 10, 3), np.uint8)
+    stripes[:, ::2] = 255
+    picture = luma(overlay(stripes, np.ones((4, 10))))
+    assert (picture[:, ::2] - picture[:, 1::2]).min() > 40
+
+
+def test_the_scale_can_be_shared():
+    bright = overlay(PHOTOGRAPH, HEATMAP, scale=positive_scale(HEATMAP))
+    assert (bright == overlay(PHOTOGRAPH, HEATMAP)).all()
+    assert (overlay(PHOTOGRAPH, 2 * HEATMAP, scale=2 * positive_scale(HEATMAP)) == bright).all()
+    faint = overlay(PHOTOGRAPH, HEATMAP, scale=10 * positive_scale(HEATMAP))
+    assert luma(faint).mean() != luma(bright).mean()
+    assert (overlay(PHOTOGRAPH, HEATMAP, scale=0.0) == overlay(PHOTOGRAPH, 0 * HEATMAP)).all()
+
+
+def test_one_channel_photographs():
+    picture = overlay(PHOTOGRAPH[..., :1], 0 * HEATMAP)
+    assert (np.argsort(picture[..., 0].ravel()) >= 0).all()
+    same = np.repeat(PHOTOGRAPH[..., :1], 3, axis=2)
+    assert (overlay(PHOTOGRAPH[..., :1], HEATMAP) == overlay(same, HEATMAP)).all()
+
+
+def test_the_legend_runs_from_grey_to_the_darkest_red():
+    picture = legend(200, 12)
+    assert picture.shape == (12, 200, 3)
+    assert picture.dtype == np.uint8
+    assert (picture == picture[:1]).all()
+    assert len(set(picture[0, 0])) == 1
+    assert (np.diff(luma(picture[0])) < 1).all()
+    assert luma(picture[0, -1]) < luma(picture[0, 0]) - 80
+
+
+@pytest.mark.parametrize(
+    ("heatmap", "scale", "message"),
+    [
+        (np.full((20, 30), np.nan), None, "NaN or infinite"),
+        (np.zeros((30, 20)), None, "30 x 20 values, the image 20 x 30 pixels"),
+        (np.zeros((2, 20, 30)), None, r"shape \(2, 20, 30\)"),
+        (np.full((20, 30), "a"), None, "expected numbers"),
+        (HEATMAP, -1.0, "scale is -1.0"),
+        (HEATMAP, float("nan"), "scale is nan"),
+    ],
+)
+def test_what_cannot_be_drawn(heatmap, scale, message):
+    with pytest.raises(ExplainerError, match=message):
+        overlay(PHOTOGRAPH, heatmap, scale=scale)
+
+
+def test_neither_tensorflow_nor_matplotlib_is_loaded_with_the_package():
+    heavy = "{'tensorflow', 'keras', 'matplotlib', 'scipy', 'skimage', 'PIL', 'django'}"
+    code = (
+        "import sys, explainers, explainers.render, explainers.registry, explainers.engine;"
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
