@@ -33,8 +33,11 @@ class LRP(Explainer):
     rule that the composite has for it, to the preprocessed input, and summed over its channels.
     Because the score keeps its sign, positive relevance supports the class for false negatives
     too. (Only where the last layer with weights is a convolution under an alpha-beta or z+ rule
-    does a score below zero turn the whole map over.) Biases keep the share of relevance that is
-    theirs.
+    does a score below zero turn the whole map over.)
+
+    Biases keep the share of relevance that is theirs. In deep networks with batch normalisation
+    that is nearly all of it (of MobileNet's score, some 1e-5 reaches the image): compare places
+    within a map, not the sizes of two maps.
 
     The published studies that showed LRP heatmaps to participants (Alqaraawi et al. 2020, and 001
     after it) do not say which rules they used; "preset-a-flat" is our choice.

@@ -145,4 +145,4 @@ def compiled(
 
     image = tf.TensorSpec((None, *shape), tf.float32)
     target = tf.TensorSpec((None, None), tf.int32)
-    return tf.function(maps, input_signature=[image, target])
+    return tf.function(maps, input_signature=[image, target], autograph=False)

@@ -43,7 +43,7 @@ def _visit(tensor: Any, known: dict[int, int], nodes: list[Node], *, path: str, 
     `known`: positions of the tensors met so far, by id. `end`: nothing but rearranging follows.
     """
     stack = [(tensor, end)]
-    while stack:  # a loop, not recursion: networks are deeper than Python's stack
+    while stack:  # a loop, not recursion: networks can be as deep as Python's stack
         current, last = stack[-1]
         if id(current) in known:
             stack.pop()

@@ -8,7 +8,8 @@ targets on a second axis, ``(N, T, ...)``.
 Only `Linear` operations (layers with weights) follow a rule chosen by a composite. For the rest
 there is one way each: elementwise operations have a single input to hand the relevance to; maximum
 pooling gives all to the winner (Bach et al. 2015, section 3.2); averages and sums divide in
-proportion to what each input contributed.
+proportion to what each input contributed, and in equal shares where the result is zero (ours:
+rules that look past the activations, flat and w2, put relevance there too).
 """
 
 from __future__ import annotations
@@ -17,14 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from explainers.lrp.rules import (
-    Apply,
-    Tensor,
-    divide,
-    merge_targets,
-    split_targets,
-    transpose,
-)
+from explainers.lrp import rules
+from explainers.lrp.rules import Apply, Tensor, merge_targets, split_targets, transpose
 
 Kind = Literal["dense", "convolution", "depthwise"]
 Parameters = Callable[[], tuple[Tensor, Tensor | None]]
@@ -135,8 +130,17 @@ class Average(Operation):
     def backward(
         self, inputs: Sequence[Tensor], output: Tensor, relevance: Tensor
     ) -> Sequence[Tensor]:
-        ratio = divide(relevance, output)
-        return (inputs[0][:, None] * transpose(self.function, ratio, inputs[0]),)
+        ratio, rest = _ratio_and_rest(relevance, output)
+        proportional = inputs[0][:, None] * transpose(self.function, ratio, inputs[0])
+        return (proportional + transpose(self.function, rest, inputs[0]),)
+
+
+def _ratio_and_rest(relevance: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    """What to divide in proportion, over the output; and what in equal shares: it was zero."""
+    import tensorflow as tf
+
+    gone = tf.abs(output) < rules.ZERO
+    return rules.divide(relevance, output), relevance * tf.cast(gone, relevance.dtype)[:, None]
 
 
 @dataclass(frozen=True)
@@ -171,8 +175,8 @@ class Sum(Operation):
     def backward(
         self, inputs: Sequence[Tensor], output: Tensor, relevance: Tensor
     ) -> Sequence[Tensor]:
-        ratio = divide(relevance, output)
-        return [one[:, None] * ratio for one in inputs]
+        ratio, rest = _ratio_and_rest(relevance, output)
+        return [one[:, None] * ratio + rest / len(inputs) for one in inputs]
 
 
 @dataclass(frozen=True)

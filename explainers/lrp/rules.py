@@ -27,7 +27,7 @@ Tensor = Any  # tf.Tensor; TensorFlow itself is imported only where it is used
 Apply = Callable[[Tensor, Tensor], Tensor]
 
 # A denominator smaller than this is rounding left over from terms that cancel: it counts as zero.
-_ZERO = 1e-20
+ZERO = 1e-20
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def divide(relevance: Tensor, denominator: Tensor) -> Tensor:
     """Relevance ``(N, T, ...)`` over denominators ``(N, ...)``; zero where there is nothing."""
     import tensorflow as tf
 
-    safe = tf.where(tf.abs(denominator) < _ZERO, tf.zeros_like(denominator), denominator)
+    safe = tf.where(tf.abs(denominator) < ZERO, tf.zeros_like(denominator), denominator)
     return tf.math.divide_no_nan(relevance, safe[:, tf.newaxis])
 
 
@@ -148,10 +148,9 @@ def gamma(step: Step, relevance: Tensor, *, gamma: float) -> Tensor:
     favoured = above * positive + (1 - above) * negative
     ratio = divide(relevance, step.z + gamma * favoured)
     above = above[:, tf.newaxis]
-    shared = _from_ratio(step, ratio)
-    shared += _hand_back(step, gamma * ratio * above, kernels)
-    # An output below zero carries relevance only where the next layer takes signed inputs.
-    return shared + _hand_back(step, gamma * ratio * (1 - above), kernels[::-1])
+    return _hand_back(step, ratio * (1 + gamma * above), kernels) + _hand_back(
+        step, ratio * (1 + gamma * (1 - above)), kernels[::-1]
+    )
 
 
 def flat(step: Step, relevance: Tensor) -> Tensor:
