@@ -1,6 +1,11 @@
 """Everything that writes stimuli: images, classifiers, tasks, heatmaps, and publishing."""
 
-from .classifiers import classifier_register, classifier_register_demo, predictions_ensure
+from .classifiers import (
+    classifier_register,
+    classifier_register_demo,
+    classifier_train,
+    predictions_ensure,
+)
 from .errors import StimuliError
 from .images import ImportReport, image_set_import_demo, image_set_import_voc
 from .ledger import heatmaps_retry, ledger_drain, ledger_sweep
@@ -12,6 +17,7 @@ __all__ = [
     "StimuliError",
     "classifier_register",
     "classifier_register_demo",
+    "classifier_train",
     "heatmaps_retry",
     "image_set_import_demo",
     "image_set_import_voc",

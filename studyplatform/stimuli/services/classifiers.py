@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +81,81 @@ def classifier_register_demo() -> TrainedClassifier:
     )
 
 
+def classifier_train(
+    *,
+    name: str,
+    image_set: ImageSet,
+    backbone: Path,
+    preprocess: str,
+    labels: list[str] | None = None,
+    progress: Progress = silent,
+) -> TrainedClassifier:
+    """Fit a multi-label head on a Keras backbone, with the training images, and keep the network.
+
+    `labels`: all that some training image carries and some does not, by default. The row holds
+    the average precision per split and label; a label without an image in a split has none there.
+    Raises StimuliError, and ExplainerError for an unusable backbone or a label it cannot learn.
+    """
+    from explainers.classifier import load_model
+    from explainers.training import save_model, train_head
+
+    if TrainedClassifier.objects.filter(name=name).exists():
+        raise StimuliError(f"There is already a classifier {name!r}; choose another name.")
+    training = list(image_set.images.filter(split="train").order_by("sha256"))
+    if not training:
+        raise StimuliError(f"The image set {image_set.name!r} has no training images.")
+    chosen = _learnable(image_set, training, labels)
+    everything = list(image_set.images.order_by("split", "sha256"))
+    total = len(training) + len(everything)
+    network = train_head(
+        load_model(backbone),
+        (pictures.pixels_of(image.sha256) for image in training),
+        np.array([[label in image.labels for label in chosen] for image in training]),
+        labels=chosen,
+        preprocess=preprocess,
+        progress=lambda done, _: progress(done, total),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        save_model(network, path)
+        classifier = classifier_register(name=name, path=path, labels=chosen, preprocess=preprocess)
+    try:
+        predictions_ensure(
+            classifier=classifier,
+            images=everything,
+            progress=lambda done, _: progress(len(training) + done, total),
+        )
+    except BaseException:
+        classifier.delete()  # interrupted: nothing half made stays
+        raise
+    classifier.average_precision = average_precision(classifier, everything)
+    classifier.save(update_fields=["average_precision"])
+    return classifier
+
+
+def average_precision(
+    classifier: TrainedClassifier, images: list[Image]
+) -> dict[str, dict[str, float]]:
+    """Return split -> label -> average precision, from stored scores."""
+    from explainers import training
+
+    scores = dict(
+        Prediction.objects.filter(
+            classifier=classifier, image__image_set_id=images[0].image_set_id
+        ).values_list("image_id", "scores")
+    )
+    found: dict[str, dict[str, float]] = {}
+    for split in ("train", "val"):
+        members = [image for image in images if image.split == split]
+        for label in classifier.labels:
+            truth = [label in image.labels for image in members]
+            if any(truth):
+                values = [scores[image.pk][label] for image in members]
+                precision = float(training.average_precision(truth, values)[0])
+                found.setdefault(split, {})[label] = round(precision, 4)
+    return found
+
+
 def predictions_ensure(
     *, classifier: TrainedClassifier, images: list[Image], progress: Progress = silent
 ) -> None:
@@ -110,6 +187,22 @@ def check_fit(classifier: TrainedClassifier, image_set: ImageSet) -> None:
             f"The images of {image_set.name!r} are {image_set.size} px, the classifier "
             f"{classifier.name!r} takes {classifier.size} px; import them at that size."
         )
+
+
+def _learnable(image_set: ImageSet, training: list[Image], labels: list[str] | None) -> list[str]:
+    for label in labels or []:
+        if label not in image_set.labels:
+            raise StimuliError(
+                f"No image of {image_set.name!r} carries the label {label!r}; "
+                f"there are {', '.join(image_set.labels)}."
+            )
+    if labels:
+        return labels
+    counts = Counter(label for image in training for label in image.labels)
+    found = [label for label in image_set.labels if 0 < counts[label] < len(training)]
+    if not found:
+        raise StimuliError(f"No label of {image_set.name!r} can be learned from its images.")
+    return found
 
 
 def _predict(classifier: TrainedClassifier, images: list[Image]) -> None:
