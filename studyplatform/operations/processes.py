@@ -19,6 +19,15 @@ STOP_AFTER = 20  # seconds of grace for a process that was asked to stop
 ACCESS_LOG = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
 
 
+# One thread per rendering child: several of them share the cores already.
+_ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "studyplatform.settings",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+
+
 class ProcessError(Exception):
     """A process that did not come up; the message says which and why."""
 
@@ -82,8 +91,17 @@ class Group:
         self.say = say
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, command: list[str], log: Path | None = None) -> None:
-        """Start a process in a process group of its own, its output going to `log`, if given."""
+    def start(
+        self,
+        name: str,
+        command: list[str],
+        log: Path | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Start a process in a process group of its own, its output going to `log`, if given.
+
+        `before` runs in the new process before the command does.
+        """
         output = log.open("ab") if log else None
         try:
             # Its own group, so that Ctrl-C reaches this process alone, which stops the others.
@@ -94,7 +112,8 @@ class Group:
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
                 start_new_session=True,
-                env={**os.environ, "DJANGO_SETTINGS_MODULE": "studyplatform.settings"},
+                preexec_fn=before,
+                env={**_ENVIRONMENT, **os.environ},
             )
         finally:
             if output:
@@ -104,6 +123,11 @@ class Group:
         """Return name -> exit code of the processes that have ended by themselves."""
         codes = {name: process.poll() for name, process in self.running.items()}
         return {name: code for name, code in codes.items() if code is not None}
+
+    def forget(self, name: str) -> None:
+        """Let go of a process that has ended, killing the children it left."""
+        process = self.running.pop(name)
+        with_children(process.pid, signal.SIGKILL)
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Wait until `ready()`; ProcessError when a process ends first or time runs out."""

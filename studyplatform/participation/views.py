@@ -14,7 +14,9 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from studyplatform.stimuli.selectors import render_progress
 from studyplatform.studies.models import Study
+from studyplatform.studies.selectors import version_latest
 
 from . import items, pages, selectors, services, tokens
 from .items import Item, Stage
@@ -55,7 +57,7 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
         )
     version = selectors.version_to_enter(study, source)
     if version is None:
-        return _not_open(request, study.state)
+        return _preparing(request, study) or _not_open(request, study.state)
     spec = selectors.material(version).spec
     with translation.override(spec.language):
         try:
@@ -296,6 +298,19 @@ def _unknown_browser(request: HttpRequest, slug: str, cookie: str) -> HttpRespon
             "where you were."
         ),
     )
+
+
+def _preparing(request: HttpRequest, study: Study) -> HttpResponse | None:
+    """Return a page that waits for the heatmaps and then goes on; None where none are asked for."""
+    version = version_latest(study)
+    progress = render_progress(version) if version else None
+    if progress is None or not progress.total:
+        return None
+    context = {"progress": progress, "percent": 100 * progress.done // progress.total}
+    response = render(request, "participation/preparing.html", context)
+    # Works without a script; the panel's parameters stay in the address.
+    response["Refresh"] = "5"
+    return response
 
 
 def _not_open(request: HttpRequest, state: str) -> HttpResponse:
