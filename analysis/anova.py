@@ -67,9 +67,10 @@ def fit_model(data: pd.DataFrame, outcome: str, factors: Sequence[str]) -> Model
         renamed[f"f{i}"] = renamed[f"f{i}"].astype(str)
     # Sum coding: with treatment coding Type III tests of main effects are silently wrong.
     terms = (f"C(f{i}, Sum)" for i in range(len(kept)))
-    fit = smf.ols("y ~ " + (" * " if interaction else " + ").join(terms), renamed).fit()
-    if not interaction and np.linalg.matrix_rank(fit.model.exog) < fit.model.exog.shape[1]:
+    design = smf.ols("y ~ " + (" * " if interaction else " + ").join(terms), renamed)
+    if np.linalg.matrix_rank(design.exog) < design.exog.shape[1]:
         raise NotComputableError("Too many cells are empty to separate the factors' effects.")
+    fit = design.fit()
     if fit.ssr <= 1e-12 * max(1.0, float((renamed["y"] ** 2).sum())):
         raise NotComputableError("Nothing varies within the cells, so F has no denominator.")
     return Model(fit, kept, cells, interaction, notes)
@@ -103,8 +104,8 @@ def anova_table(
     """
     from statsmodels.stats.anova import anova_lm
 
-    if robust == "hc3":
-        _refuse_full_leverage(model)
+    if robust:
+        _refuse_full_leverage(model, robust)
     options = {"robust": robust} if robust else {}
     table = anova_lm(model.fit, typ=typ, **options)
     df2 = float(model.fit.df_resid)
@@ -135,8 +136,11 @@ def anova_table(
     return tests_frame(rows)
 
 
-def _refuse_full_leverage(model: Model) -> None:
-    """HC3 divides by 1 - leverage, which is 0 for a participant who is alone in a cell."""
+def _refuse_full_leverage(model: Model, robust: Robust) -> None:
+    """A participant alone in a cell has residual 0 and leverage 1.
+
+    HC3 divides by 1 - leverage; HC0 takes the cell's variance for 0.
+    """
     if float(model.fit.get_influence().hat_matrix_diag.max()) > 1 - 1e-8:
         alone = [
             " × ".join(cell) if isinstance(cell, tuple) else str(cell)
@@ -144,7 +148,8 @@ def _refuse_full_leverage(model: Model) -> None:
             if n == 1
         ]
         raise NotComputableError(
-            f"HC3 needs two participants in each cell; {', '.join(alone) or 'one cell'} has one."
+            f"{robust.upper()} needs two participants in each cell; there is one in "
+            f"{', '.join(alone) or 'a cell'}."
         )
 
 

@@ -56,7 +56,8 @@ def levene(data: pd.DataFrame, outcome: str, factors: Sequence[str]) -> pd.DataF
     single = [" × ".join(map(str, cell)) for cell, values in groups if len(values) < 2]
     if single:
         raise NotComputableError(
-            f"Levene's test needs two participants in each cell; {', '.join(single)} has one."
+            f"Levene's test needs two participants in each cell; there is one in "
+            f"{', '.join(single)}."
         )
     if all(np.ptp(np.abs(values - np.median(values))) < 1e-12 for _, values in groups):
         raise NotComputableError("No cell varies around its median, so no variances to compare.")

@@ -73,6 +73,11 @@ def baseline_section(answers: pd.DataFrame) -> Section:
     except NotComputableError as reason:
         section.not_computed["baselines"] = str(reason)
         return section
+    if (answers.groupby("task")["assigned"].nunique() > 1).any():
+        section.notes.append(
+            "Some tasks have contradictory values of assigned (several study versions?): the "
+            "first of each was used."
+        )
     if "object_present" not in set(frame["strategy"]):
         section.not_computed["object_present"] = "object_present is not known for every task."
     section.extra["strategies"] = {

@@ -38,6 +38,9 @@ def confidence_section(sample: Sample, plan: Plan) -> Section:
         "Each participant's median confidence, from 1 (extremely unconfident) to 4 (extremely "
         "confident), compared over all conditions.",
     )
+    if sample.participants.empty:
+        section.not_computed["kruskal_wallis"] = "There are no completed participants to analyse."
+        return section
     if sample.answers.empty or sample.answers["confidence"].isna().all():
         section.not_computed["kruskal_wallis"] = "No analysed answer has a confidence."
         return section
@@ -64,6 +67,7 @@ def confidence_section(sample: Sample, plan: Plan) -> Section:
             "Participants' median confidence in each condition.",
             description.assign(condition=_conditions(description["cell"], plan)),
             columns,
+            digits=1,
         ),
     )
     section.charts.append(figures.confidence_shares(sample.answers, plan))

@@ -40,9 +40,9 @@ PAIR_COLUMNS: Columns = [
     ("Factor", "factor"),
     ("Levels", "pair"),
     ("Difference", "difference"),
-    ("Tukey interval", ("tukey_low", "tukey_high")),
+    ("Tukey CI", ("tukey_low", "tukey_high")),
     ("Tukey p", "p_tukey"),
-    ("Games-Howell interval", ("games_howell_low", "games_howell_high")),
+    ("Games-Howell CI", ("games_howell_low", "games_howell_high")),
     ("Games-Howell p", "p_games_howell"),
     ("Hedges' g", "hedges_g"),
 ]
@@ -212,7 +212,9 @@ def _posthoc(
             f"games_howell.{factor}", partial(games_howell, summary, plan.alpha)
         )
         if other is not None:
-            section.sentences.append(wording.pairs(other, "Games-Howell", plan.label, plan.alpha))
+            section.sentences.append(
+                wording.pairs(other, factor, "Games-Howell", plan.label, plan.alpha)
+            )
         if tukey is None and other is None:
             continue
         rows.append(_side_by_side(factor, tukey, other, plan))

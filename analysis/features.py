@@ -62,14 +62,14 @@ def feature_section(codes: pd.DataFrame, sample: Sample, plan: Plan) -> Section:
         return section
     strangers = int((~codes["participant_id"].isin(sample.arrived["participant_id"])).sum())
     if strangers:
-        section.notes.append(f"{strangers} codes belong to nobody of this source: left out.")
+        section.notes.append(f"Codes of nobody in this source, left out: {strangers}.")
     frame = saliency_ratio(codes, people)
     without = int(frame["ratio"].isna().sum())
     section.extra["participants_without_codes"] = without
     section.sentences.append(
-        f"{without} analysed participants have no code that counts and are left out."
-        if without != 1
-        else "1 analysed participant has no code that counts and is left out."
+        f"Analysed participants left out because they have no code that counts: {without}."
+        if without
+        else "Every analysed participant has codes."
     )
     factorial.analyse(
         section,

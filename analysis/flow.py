@@ -89,8 +89,9 @@ def flow_section(sample: Sample, plan: Plan) -> Section:
     for column in frame.columns[1:]:
         head = " / ".join(plan.label(level) for level in column.split(" / "))
         columns.append((head, column))
+    shown = frame.assign(stage=frame["stage"].map(lambda stage: stage[:1].upper() + stage[1:]))
     section.tables.append(
-        Table("flow", "Participants at each stage, by condition.", frame, columns)
+        Table("flow", "Participants at each stage, by condition.", shown, columns)
     )
     if counts["completed"] == 0:
         section.notes.append("Nobody has completed the study yet, so no test could be made.")

@@ -135,7 +135,7 @@ def read_tidy(
                 f"{path.name}: column {factor!r} has {len(levels[factor])} levels; "
                 f"a factor has 2 to {MAXIMUM_LEVELS}."
             )
-        tidy[factor] = pd.Categorical(frame[factor], categories=levels[factor], ordered=True)
+        tidy[factor] = _categorical(frame[factor], levels[factor])
     if blank := int(tidy[factors].isna().any(axis=1).sum()):
         notes.append(f"{blank} rows have an empty factor: left out.")
     tidy = tidy.dropna()
@@ -261,7 +261,7 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
         frame[column] = _numbers(frame[column]) if column in frame else np.nan
     for factor, levels in plan.factors.items():
         if factor not in frame:
-            notes.append(f"participants.csv has no column {factor}: it is in no analysis.")
+            notes.append(f"participants.csv has no column {factor}.")
             frame[factor] = ""
         unknown = sorted(set(frame[factor]) - set(levels) - {""})
         if unknown:
@@ -270,7 +270,7 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
                 f"{factor} has a level the plan does not know ({', '.join(unknown)}): "
                 f"{_people(count)} left out of the analyses."
             )
-        frame[factor] = pd.Categorical(frame[factor], categories=levels, ordered=True)
+        frame[factor] = _categorical(frame[factor], levels)
     return frame
 
 
@@ -298,10 +298,9 @@ def _answers(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataFrame 
             f"{_rows(disagree)} of answers.csv have a correct that contradicts assigned and "
             "predicted; correct was used as given."
         )
-    frame["confidence"] = (
-        _numbers(frame["confidence"]) if "confidence" in frame else pd.Series(np.nan, frame.index)
-    )
-    outside = frame["confidence"].notna() & ~frame["confidence"].isin(CONFIDENCE_LEVELS)
+    given = frame.get("confidence", pd.Series("", frame.index))
+    frame["confidence"] = _numbers(given)
+    outside = (given != "") & ~frame["confidence"].isin(CONFIDENCE_LEVELS)
     if outside.any():
         notes.append(
             f"{_rows(int(outside.sum()))} of answers.csv have a confidence outside 1 to 4: "
@@ -357,6 +356,12 @@ def _truth(column: pd.Series, where: str, notes: list[str]) -> pd.Series:
     if odd.any():
         notes.append(f"{where} has {_rows(int(odd.sum()))} that are neither true nor false.")
     return values
+
+
+def _categorical(column: pd.Series, levels: tuple[str, ...]) -> pd.Categorical:
+    """The column with its levels in order; what is no level is missing."""
+    known = column.astype(object).where(column.isin(levels), None)
+    return pd.Categorical(known, categories=list(levels), ordered=True)
 
 
 def _numbers(column: pd.Series) -> pd.Series:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,12 @@ a { color: #0b5394; }
 .lead { font-size: .92rem; margin: 0; }
 nav { font-size: .92rem; margin: 1.6rem 0 0; }
 nav ul { margin: .2rem 0; padding: 0; list-style: none; columns: 2; column-gap: 2rem; }
-nav li { margin: .15rem 0; break-inside: avoid; }
+nav li { break-inside: avoid; }
+.finding { margin: .5rem 0; }
+.tag { font-size: .72rem; font-family: "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
+  padding: .1rem .4rem; border: 1px solid #8d99a6; border-radius: .2rem; color: #4a4a52;
+  vertical-align: .08em; }
+.tag.preregistered { background: #0b5394; border-color: #0b5394; color: #fff; }
 .banner { border: 2px solid #8a4b00; background: #fff6e5; color: #5c3200; padding: .7rem 1rem;
   margin: 1.5rem 0; font-weight: 600; }
 .brief { background: #f6f7f9; border-left: 4px solid #0072b2; padding: .6rem 1.2rem;
@@ -50,8 +57,9 @@ th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid #1d1d1f;
 th, td { padding: .28rem .55rem; text-align: left; }
 th:first-child, td:first-child { padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
-th.number, td.number { text-align: right; white-space: nowrap; }
-td.text { min-width: 4.5rem; }
+th.number, td.number { text-align: right; }
+td.number, td.text { white-space: nowrap; }
+td.long { min-width: 14rem; }
 tr.rule td { border-top: 1px solid #d9d9de; }
 .note { font-size: .84rem; margin: .3rem 0 1.2rem; }
 figure { margin: 2rem 0 1.6rem; }
@@ -109,7 +117,7 @@ class Page:
             body.append(f'<p class="banner" role="note">{escape(banner)}</p>')
         body.append(
             '<section class="brief" aria-labelledby="brief"><h2 id="brief">In brief</h2>'
-            + "".join(f"<p>{escape(sentence)}</p>" for sentence in brief)
+            + _paragraphs(brief)
             + "</section>"
         )
         links = "".join(f'<li><a href="#{s.key}">{escape(s.title)}</a></li>' for s in sections)
@@ -141,14 +149,18 @@ class Page:
             parts.append(_listed("Not computed", lines))
         if section.notes:
             parts.append(_listed("Note", section.notes))
-        parts += [f"<p>{escape(sentence)}</p>" for sentence in section.sentences]
+        parts.append(_paragraphs(section.sentences))
         parts += [self._figure(chart, images[chart.name]) for chart in section.charts]
         parts += [self._table(table) for table in section.tables]
         return "\n".join(parts)
 
     def _test_words(self, name: str) -> str:
         test, _, factor = name.partition(".")
-        words = TEST_WORDS.get(test, test.replace("_", " ").capitalize())
+        who = ""
+        for suffix, group in (("_everyone", ", everyone"), ("_passed", ", without failures")):
+            if test.endswith(suffix):
+                test, who = test.removesuffix(suffix), group
+        words = TEST_WORDS.get(test, test.replace("_", " ").capitalize()) + who
         return f"{words} ({self.plan.label(factor)})" if factor else words
 
     def _figure(self, chart: Chart, image: bytes) -> str:
@@ -164,7 +176,7 @@ class Page:
         self.tables += 1
         columns = table.columns or [(str(c), str(c)) for c in table.frame.columns]
         cells = [
-            [format_cell(row, key, self.plan) for _, key in columns]
+            [format_cell(row, key, self.plan, table.digits) for _, key in columns]
             for _, row in table.frame.iterrows()
         ]
         numeric = [
@@ -175,13 +187,13 @@ class Page:
             for (name, _), number in zip(columns, numeric, strict=True)
         )
         lines = []
+        rules = set() if numeric[0] else _rules([row[0] for row in cells])
         for i, row in enumerate(cells):
-            rule = i > 0 and not numeric[0] and row[0] != cells[i - 1][0] and _grouped(cells)
             tds = "".join(
-                f"<td{_class(number)}>{escape(text)}</td>"
+                f"<td{_class(number, text)}>{escape(text)}</td>"
                 for text, number in zip(row, numeric, strict=True)
             )
-            lines.append(f"<tr{' class=rule' if rule else ''}>{tds}</tr>")
+            lines.append(f"<tr{' class=rule' if i in rules else ''}>{tds}</tr>")
         note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
         return (
             f'<div class="scroll"><table><caption><b>Table {self.tables}.</b> '
@@ -196,27 +208,52 @@ def _listed(title: str, lines: Sequence[str]) -> str:
 
 
 def _capital(words: str) -> str:
-    keep = words[:2] in ("p ", "n") or words in (
-        "p",
-        "n",
-        "z",
-        "df",
-        "ηp²",
-        "ω²",
-        "of tasks",
-        "against",
-    )
-    return words if keep else words[:1].upper() + words[1:]
+    symbol = re.match(r"(p|n|z|df|ηp²|ω²|of|against)( |$)", words)
+    return words if symbol else words[:1].upper() + words[1:]
 
 
-def _class(number: bool) -> str:
-    return ' class="number"' if number else ' class="text"'
+def _class(number: bool, text: str = "") -> str:
+    if number:
+        return ' class="number"'
+    return ' class="long"' if len(text) > 34 else ' class="text"'
 
 
-def _grouped(cells: list[list[str]]) -> bool:
-    """Whether the first column repeats, so that thin rules between its groups help the eye."""
-    first = [row[0] for row in cells]
-    return len(set(first)) < len(first)
+def _rules(first: list[str]) -> set[int]:
+    """Rows above which a thin rule sets off a run of equal entries in the first column."""
+    starts = [i for i in range(len(first)) if i == 0 or first[i] != first[i - 1]]
+    lengths = dict(zip(starts, np.diff([*starts, len(first)]), strict=True))
+    return {
+        start for before, start in pairwise(starts) if lengths[start] > 1 or lengths[before] > 1
+    }
+
+
+_TAGS = ("Preregistered", "Exploratory")
+
+
+def _paragraphs(sentences: Sequence[str]) -> str:
+    """Plain sentences run together; a finding stands alone behind its tag."""
+    parts: list[str] = []
+    running: list[str] = []
+    for sentence in [*sentences, ""]:
+        tag, _, rest = sentence.partition(": ")
+        finding = tag in _TAGS
+        if (finding or not sentence) and running:
+            parts.append(f"<p>{' '.join(running)}</p>")
+            running = []
+        if finding:
+            words = _unbroken(escape(rest[:1].upper() + rest[1:]))
+            parts.append(
+                f'<p class="finding"><span class="tag {tag.lower()}">{tag}</span> {words}</p>'
+            )
+        elif sentence:
+            running.append(_unbroken(escape(sentence)))
+    return "".join(parts)
+
+
+def _unbroken(text: str) -> str:
+    """Keep a statistic on one line: no break inside `F(2, 90) = 3.07` or `[.000, .146]`."""
+    text = re.sub(r" (=|≈|&lt;|&gt;) ", "\u00a0\\1\u00a0", text)
+    return re.sub(r"([(\[][\d.−]+,) ([\d.−]+[)\]])", "\\1\u00a0\\2", text)
 
 
 def _is_numeric(row: pd.Series, key: str | tuple[str, str]) -> bool:
@@ -232,13 +269,14 @@ def _is_numeric(row: pd.Series, key: str | tuple[str, str]) -> bool:
 _UNIT = {"effect_size", "omega_squared"}
 
 
-def format_cell(row: pd.Series, key: str | tuple[str, str], plan: Plan) -> str:
+def format_cell(row: pd.Series, key: str | tuple[str, str], plan: Plan, digits: int = 3) -> str:
     """The text of one table cell: an interval, degrees of freedom, a p value, a number, words."""
     if isinstance(key, tuple):
         low, high = row[key[0]], row[key[1]]
         if not (_finite(low) and _finite(high)):
             return "–"
-        return f"[{_decimal(low, key[0])}, {_decimal(high, key[1])}]"
+        of = "effect_size" if row.get("effect") == "partial eta squared" else key[0]
+        return f"[{_decimal(low, of, digits)}, {_decimal(high, of, digits)}]"
     if key == "df":
         parts = [row.get(name) for name in ("df1", "df2")]
         return ", ".join(f"{x:.1f}".removesuffix(".0") for x in parts if _finite(x)) or "–"
@@ -253,14 +291,14 @@ def format_cell(row: pd.Series, key: str | tuple[str, str], plan: Plan) -> str:
         return "–"
     if isinstance(value, int | np.integer) or (key not in _FRACTIONS and float(value).is_integer()):
         return f"{int(value)}"
-    return _decimal(float(value), key)
+    return _decimal(float(value), key, digits)
 
 
-_FRACTIONS = {"mean", "sd", "statistic", "difference", "accuracy", *_UNIT}
+_FRACTIONS = {"mean", "sd", "median", "min", "max", "statistic", "difference", "accuracy", *_UNIT}
 
 
-def _decimal(value: float, key: str) -> str:
-    text = unit(value) if key in _UNIT else f"{value:.3f}"
+def _decimal(value: float, key: str, digits: int) -> str:
+    text = unit(value) if key in _UNIT else f"{value:.{digits}f}"
     return text.replace("-", "−")
 
 

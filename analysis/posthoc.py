@@ -48,7 +48,8 @@ def games_howell(summary: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
     alone = [str(level) for level in summary.index[summary["n"] < 2]]
     if alone:
         raise NotComputableError(
-            f"Games-Howell needs two participants in each level; {', '.join(alone)} has one."
+            f"Games-Howell needs two participants in each level; there is one in "
+            f"{', '.join(alone)}."
         )
     n, variance = summary["n"].to_numpy(float), summary["sd"].to_numpy(float) ** 2
     pairs = []

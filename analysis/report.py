@@ -234,7 +234,8 @@ _SINGLE = {"shapiro_wilk", "levene", "kruskal_wallis"}
 
 def _test_record(row: dict[Any, Any]) -> dict[str, Any]:
     """statistic, df, p and effect size of a test, and whatever else belongs to it."""
-    df = [row[name] for name in ("df1", "df2") if _is_number(row[name])]
+    found = [float(row[name]) for name in ("df1", "df2") if _is_number(row[name])]
+    df = [int(value) if value.is_integer() else value for value in found]
     record: dict[str, Any] = {
         "test": row["test"],
         "statistic_name": row["symbol"],

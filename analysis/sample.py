@@ -53,11 +53,14 @@ def draw_sample(study: Study, source: str | None = None) -> Sample:
         notes.append(f"Completed sessions of another source were left out: {counts}.")
     arrived = people[people["source"] == chosen].copy()
     factors = [name for name in plan.factors if arrived[name].notna().any()]
+    for name in plan.factors:
+        if len(arrived) and name not in factors:
+            notes.append(f"{name} is empty for everybody: it is in no analysis.")
     arrived["cell"] = cell_of(arrived, factors)
     chosen_rows = (arrived["status"] == "completed") & ~arrived["excluded"]
     lost = chosen_rows & arrived[factors].isna().any(axis=1)
     if lost.any():
-        notes.append(f"{int(lost.sum())} completed participants have no known condition: left out.")
+        notes.append(f"Completed participants without a known condition, left out: {lost.sum()}.")
     analysed = arrived[chosen_rows & ~lost].copy()
     answers = _answers_of(study, analysed, factors, notes)
     analysed = _with_accuracy(study, analysed, answers, notes)
@@ -96,9 +99,7 @@ def _answers_of(
     if study.participants is not None:
         strangers = ~study.answers["participant_id"].isin(study.participants["participant_id"])
         if strangers.any():
-            notes.append(
-                f"{int(strangers.sum())} answers belong to nobody in participants.csv: left out."
-            )
+            notes.append(f"Answers of nobody in participants.csv, left out: {strangers.sum()}.")
     clashes = [column for column in columns[1:] if column in study.answers]
     return study.answers.drop(columns=clashes).merge(
         analysed[columns], on="participant_id", how="inner"
@@ -113,31 +114,34 @@ def _with_accuracy(
         if len(analysed):
             notes.append("Accuracy was taken from participants.csv (n_correct of n_tasks).")
         analysed["n_answers"] = analysed["n_tasks"]
-        analysed["accuracy"] = analysed["n_correct"] / analysed["n_tasks"].where(
-            analysed["n_tasks"] > 0
-        )
-        return analysed
+        asked = analysed["n_tasks"].where(analysed["n_tasks"] > 0)
+        analysed["accuracy"] = analysed["n_correct"] / asked
+        return _with_value(analysed, notes)
     by_person = answers.dropna(subset=["correct"]).groupby("participant_id")["correct"]
     counted = analysed["participant_id"].map(by_person.sum())
     stated = analysed["n_correct"]
     if differ := int((stated.notna() & counted.notna() & (stated != counted)).sum()):
         notes.append(
-            f"{differ} participants have an n_correct that differs from their answers; "
-            "the answers were used."
+            f"Participants whose n_correct differs from their answers: {differ}; the answers "
+            "were used."
         )
     analysed["n_correct"] = counted
     analysed["n_answers"] = analysed["participant_id"].map(by_person.count())
     analysed["accuracy"] = analysed["participant_id"].map(by_person.mean())
-    if without := int(analysed["accuracy"].isna().sum()):
-        notes.append(f"{without} completed participants have no usable answer: left out.")
-        analysed = analysed[analysed["accuracy"].notna()].copy()
+    analysed = _with_value(analysed, notes)
     expected = study.plan.n_tasks
     if expected and (short := int((analysed["n_answers"] < expected).sum())):
         notes.append(
-            f"{short} analysed participants have fewer than {expected} usable answers; their "
+            f"Analysed participants with fewer than {expected} usable answers: {short}; their "
             "accuracy is over the answers they gave."
         )
     return analysed
+
+
+def _with_value(analysed: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    if without := int(analysed["accuracy"].isna().sum()):
+        notes.append(f"Completed participants without a usable answer, left out: {without}.")
+    return analysed[analysed["accuracy"].notna()].copy()
 
 
 def _answers_alone(study: Study) -> Sample:

@@ -41,6 +41,7 @@ class Table:
     frame: pd.DataFrame
     columns: Columns | None = None
     note: str = ""
+    digits: int = 3
 
 
 @dataclass

@@ -36,9 +36,12 @@ def without_failures(sample: Sample) -> Sample:
 
 
 def main_tests(
-    section: Section, sample: Sample, codes: pd.DataFrame | None, prefix: str
+    section: Section, sample: Sample, codes: pd.DataFrame | None, group: str
 ) -> list[pd.DataFrame]:
-    """The one test per outcome that the report's sentences rest on, kept in `section`."""
+    """The one test per outcome that the report's sentences rest on, kept in `section`.
+
+    `group` (everyone, passed) ends the name each test is kept under.
+    """
     people = sample.participants
 
     def accuracy() -> pd.DataFrame:
@@ -50,15 +53,15 @@ def main_tests(
         model = fit_model(frame.dropna(subset=["ratio"]), "ratio", sample.factors)
         return anova_table(model, robust="hc3").assign(outcome="saliency_ratio", n=model.n)
 
-    tests = {"anova_type_iii.accuracy": accuracy}
+    tests = {f"anova_type_iii_{group}.accuracy": accuracy}
     if "confidence" in sample.answers and sample.answers["confidence"].notna().any():
         frame = medians(sample)
-        tests["kruskal_wallis.confidence"] = lambda: partial(
+        tests[f"kruskal_wallis_{group}.confidence"] = lambda: partial(
             kruskal_wallis, frame, "confidence", "cell"
         )().assign(outcome="confidence", term="condition")
     if codes is not None:
-        tests["anova_type_iii_hc3.saliency_ratio"] = ratio
-    frames = [section.attempt(f"{name}{prefix}", test) for name, test in tests.items()]
+        tests[f"anova_type_iii_hc3_{group}.saliency_ratio"] = ratio
+    frames = [section.attempt(name, test) for name, test in tests.items()]
     return [frame for frame in frames if frame is not None]
 
 
@@ -89,14 +92,14 @@ def sensitivity_section(sample: Sample, plan: Plan, codes: pd.DataFrame | None) 
 
 
 def _compare(section: Section, sample: Sample, plan: Plan, codes: pd.DataFrame | None) -> Section:
-    everyone = main_tests(section, sample, codes, " (all)")
-    passed = main_tests(section, without_failures(sample), codes, " (without)")
+    everyone = main_tests(section, sample, codes, "everyone")
+    passed = main_tests(section, without_failures(sample), codes, "passed")
     if not everyone or not passed:
         return section
     keys = ["outcome", "test", "term"]
     kept = [*keys, "n", "symbol", "df1", "df2", "statistic", "p"]
     both = pd.concat(everyone)[kept].merge(
-        pd.concat(passed)[kept], on=keys, how="outer", suffixes=("_all", "_without"), sort=False
+        pd.concat(passed)[kept], on=keys, how="left", suffixes=("_all", "_without")
     )
     flips = both[(both["p_all"] < plan.alpha) != (both["p_without"] < plan.alpha)].dropna(
         subset=["p_all", "p_without"]

@@ -28,10 +28,10 @@ def p_value(p: float | None) -> str:
 
 
 def unit(value: float, digits: int = 3) -> str:
-    """A number that cannot exceed 1, without its leading zero: `.064`, `-.12`, `1.000`."""
+    """A number that cannot exceed 1, without its leading zero: `.064`, `−.12`, `1.000`."""
     text = f"{value:.{digits}f}"
     if text.startswith("-0."):
-        return "-" + text[2:] if float(text) else text[2:]
+        return "−" + text[2:] if float(text) else text[2:]
     return text[1:] if text.startswith("0.") else text
 
 
@@ -85,12 +85,9 @@ def equal_variances(row: pd.Series, alpha: float) -> str:
 
 def effect(row: pd.Series, name: str, outcome: str, alpha: float) -> str:
     """One term of an ANOVA; `name` as printed, such as `heatmap` or `heatmap × scores`."""
-    kind = "interaction" if ":" in row["term"] else "main effect of"
-    what = (
-        f"interaction of {name.replace(' × ', ' and ')}"
-        if kind == "interaction"
-        else (f"main effect of {name}")
-    )
+    what = f"main effect of {name}"
+    if ":" in row["term"]:
+        what = f"interaction of {name.replace(' × ', ' and ')}"
     if row["p"] < alpha:
         return f"The {what} on {outcome} was significant, {statistic(row)}."
     return f"The {what} on {outcome} was not significant, {statistic(row)}."
@@ -110,17 +107,24 @@ def pair(tukey: pd.Series, other: pd.Series, levels: tuple[str, str], alpha: flo
     )
 
 
-def pairs(frame: pd.DataFrame, procedure: str, label: Any, alpha: float) -> str:
-    """Which pairs of levels differ significantly by one procedure."""
+def pairs(frame: pd.DataFrame, factor: str, procedure: str, label: Any, alpha: float) -> str:
+    """Which pairs of a factor's levels differ significantly by one procedure."""
     hits = [
-        f"{label(row['a'])} against {label(row['b'])} (difference {row['difference']:.3f}, "
+        f"{label(row['a'])} against {label(row['b'])} (difference {signed(row['difference'])}, "
         f"{p_value(row['p'])})"
         for _, row in frame.iterrows()
         if row["p"] < alpha
     ]
     if hits:
-        return f"Significant pairs by {procedure}: {'; '.join(hits)}."
-    return f"By {procedure} no pair of levels reached significance."
+        return f"Levels of {label(factor)} that differ significantly by {procedure}: " + (
+            f"{'; '.join(hits)}."
+        )
+    return f"No two levels of {label(factor)} differ significantly by {procedure}."
+
+
+def signed(value: float) -> str:
+    """Three decimals with a real minus sign."""
+    return f"{value:.3f}".replace("-", "−")
 
 
 def means(description: pd.DataFrame, factor: str, label: Any) -> str:
