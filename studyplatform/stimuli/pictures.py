@@ -132,7 +132,11 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
-    return ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    # Cut before resizing: a resize with a box lets what lies outside bleed into the border.
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((size, size), Image.Resampling.LANCZOS)
 
 
 def _is_svg(path: Path) -> bool:

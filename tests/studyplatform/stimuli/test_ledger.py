@@ -1,0 +1,356 @@
+"""Each row of the ledger ends with exactly one published file, whoever is killed when."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+
+import numpy as np
+import pytest
+from django.db import connection
+
+from studyplatform.stimuli import media, runtime, tasks
+from studyplatform.stimuli.models import Heatmap, Image, ImageSet, TrainedClassifier
+from studyplatform.stimuli.pictures import store
+from studyplatform.stimuli.services import ledger
+from studyplatform.studies.models import StudyVersion
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def enter(count: int = 1) -> list[Heatmap]:
+    """Rows that ask for heatmaps of one black picture."""
+    from PIL import Image as PillowImage
+
+    stored = store(PillowImage.new("RGB", (8, 8)), size=8)
+    image = Image.objects.create(
+        image_set=ImageSet.objects.create(name="set", labels=["cat"], size=8),
+        name="1",
+        split="train",
+        labels=["cat"],
+        sha256=stored.sha256,
+        display_sha256=stored.display_sha256,
+        display_size=8,
+    )
+    classifier = TrainedClassifier.objects.create(
+        name="net", path="net", sha256="0" * 64, labels=["cat"], preprocess="unit", size=8
+    )
+    return [
+        Heatmap.objects.create(
+            key=f"{number:064x}",
+            classifier=classifier,
+            image=image,
+            label="cat",
+            method="occlusion",
+            parameters={"size": 4, "stride": 4},
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def row(db: None, media_root: Path) -> Heatmap:
+    return enter()[0]
+
+
+def map_of(value: float) -> np.ndarray:
+    return np.full((8, 8), value, np.float32)
+
+
+def claimed(clock: Clock) -> Heatmap:
+    heatmap = ledger.heatmap_claim(clock=clock)
+    assert heatmap is not None
+    return heatmap
+
+
+def files() -> list[Path]:
+    return [path for path in (media.root() / "heatmaps").rglob("*") if path.is_file()]
+
+
+def published_value(row: Heatmap) -> float:
+    row.refresh_from_db()
+    [path] = files()
+    assert path == media.heatmap_path(row.key)
+    assert row.content_sha256 == media.file_sha256(path)
+    return float(np.load(path)[0, 0])
+
+
+def test_a_row_is_claimed_once(row: Heatmap, clock: Clock):
+    first = ledger.heatmap_claim(clock=clock)
+    assert first is not None
+    assert first.pk == row.pk
+    assert ledger.heatmap_claim(clock=clock) is None
+
+
+def test_of_two_that_saw_the_row_waiting_one_wins(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """The second reaches in between the first one's look and its UPDATE."""
+    tokens = iter(["slow", "quick"])
+    winner: list[Heatmap | None] = []
+
+    def token(_: int) -> str:
+        mine = next(tokens)
+        if mine == "slow":
+            winner.append(ledger.heatmap_claim(clock=clock))
+        return mine
+
+    monkeypatch.setattr(ledger.secrets, "token_hex", token)
+    assert ledger.heatmap_claim(clock=clock) is None
+    assert winner[0] is not None
+    assert winner[0].claim == "quick"
+    row.refresh_from_db()
+    assert (row.claim, row.attempts) == ("quick", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_racing_workers_share_the_rows(media_root: Path, clock: Clock):
+    """Four connections take turns on twelve rows: every row goes to exactly one."""
+    enter(12)
+    start = Barrier(4)
+
+    def work() -> list[int]:
+        start.wait()
+        try:
+            return [heatmap.pk for heatmap in iter(lambda: ledger.heatmap_claim(clock=clock), None)]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [pk for future in [pool.submit(work) for _ in range(4)] for pk in future.result()]
+    assert sorted(taken) == sorted(Heatmap.objects.values_list("pk", flat=True))
+    assert set(Heatmap.objects.values_list("attempts", flat=True)) == {1}
+
+
+def test_published_row_has_its_file(row: Heatmap, clock: Clock):
+    ledger.heatmap_publish(heatmap=claimed(clock), raw=map_of(3), seconds=1.5, clock=clock)
+    assert published_value(row) == 3
+    assert (row.state, row.seconds, row.rendered_at) == ("done", 1.5, START)
+
+
+def test_killed_worker_loses_its_row_to_the_next(row: Heatmap, clock: Clock):
+    claimed(clock)  # and is killed here
+    clock.advance(59)
+    assert ledger.ledger_sweep(clock=clock) == 0
+    assert ledger.heatmap_claim(clock=clock) is None
+    clock.advance(2)
+    assert ledger.ledger_sweep(clock=clock) == 1
+    second = claimed(clock)
+    assert second.attempts == 2
+    ledger.heatmap_publish(heatmap=second, raw=map_of(2), seconds=1, clock=clock)
+    assert published_value(row) == 2
+    assert ledger.ledger_sweep(clock=clock) == 0
+
+
+def test_killed_between_file_and_commit_leaves_one_file(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """The file is in its place but the transaction is lost: the next worker's replaces it."""
+
+    def replace_and_die(source: Path, target: Path) -> None:
+        source.rename(target)
+        raise KeyboardInterrupt
+
+    first = claimed(clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.os, "replace", replace_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.heatmap_publish(heatmap=first, raw=map_of(1), seconds=1, clock=clock)
+    row.refresh_from_db()
+    assert row.state == Heatmap.State.LEASED
+    clock.advance(61)
+    ledger.ledger_sweep(clock=clock)
+    ledger.heatmap_publish(heatmap=claimed(clock), raw=map_of(2), seconds=1, clock=clock)
+    assert published_value(row) == 2
+
+
+def stale_and_fresh(clock: Clock) -> tuple[Heatmap, Heatmap]:
+    """Two workers on one row: the first one's lease ran out while it was still at work."""
+    stale = claimed(clock)
+    clock.advance(61)
+    ledger.ledger_sweep(clock=clock)
+    return stale, claimed(clock)
+
+
+@pytest.mark.parametrize("fresh_first", [True, False])
+def test_stale_result_is_discarded(row: Heatmap, clock: Clock, fresh_first: bool):
+    stale, fresh = stale_and_fresh(clock)
+    if fresh_first:
+        ledger.heatmap_publish(heatmap=fresh, raw=map_of(2), seconds=1, clock=clock)
+    with pytest.raises(ledger.ClaimLostError):
+        ledger.heatmap_publish(heatmap=stale, raw=map_of(1), seconds=1, clock=clock)
+    if not fresh_first:
+        assert files() == []
+        ledger.heatmap_publish(heatmap=fresh, raw=map_of(2), seconds=1, clock=clock)
+    assert published_value(row) == 2
+
+
+def test_without_the_claim_check_the_stale_result_would_win(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """Negative control of the test above: it is the claim that keeps the stale result out."""
+    monkeypatch.setattr(ledger, "_mine", lambda one: Heatmap.objects.filter(pk=one.pk))
+    stale, fresh = stale_and_fresh(clock)
+    ledger.heatmap_publish(heatmap=fresh, raw=map_of(2), seconds=1, clock=clock)
+    ledger.heatmap_publish(heatmap=stale, raw=map_of(1), seconds=1, clock=clock)
+    assert published_value(row) == 1
+
+
+def test_stale_worker_can_neither_renew_nor_fail_nor_release(row: Heatmap, clock: Clock):
+    stale, fresh = stale_and_fresh(clock)
+    with pytest.raises(ledger.ClaimLostError):
+        ledger.heatmap_renew(heatmap=stale, clock=clock)
+    ledger.heatmap_fail(heatmap=stale, reason="out of memory")
+    ledger.heatmap_release(heatmap=stale)
+    row.refresh_from_db()
+    assert (row.state, row.claim, row.error) == ("leased", fresh.claim, "")
+
+
+def test_lease_is_renewed_while_working(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """Ten steps of 20 s: longer than three leases, yet the row is never given away."""
+
+    class Slow:
+        def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
+            from explainers.base import Partial
+
+            for done in range(1, 11):
+                clock.advance(20)
+                assert ledger.ledger_sweep(clock=clock) == 0
+                yield Partial(done, 10, lambda: map_of(4))
+
+    monkeypatch.setattr(runtime, "explainer", lambda *_: Slow())
+    ledger.heatmap_render(heatmap=claimed(clock), clock=clock)
+    assert published_value(row) == 4
+
+
+def test_lost_claim_stops_the_work(row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    steps: list[int] = []
+
+    class Stalled:
+        def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
+            from explainers.base import Partial
+
+            for done in range(1, 11):
+                steps.append(done)
+                if done == 3:
+                    clock.advance(61)
+                    ledger.ledger_sweep(clock=clock)
+                    claimed(clock)
+                yield Partial(done, 10, lambda: map_of(4))
+
+    monkeypatch.setattr(runtime, "explainer", lambda *_: Stalled())
+    with pytest.raises(ledger.ClaimLostError):
+        ledger.heatmap_render(heatmap=claimed(clock), clock=clock)
+    assert steps == [1, 2, 3]
+    assert files() == []
+
+
+def test_three_failures_end_it_with_the_reason(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    tries: list[int] = []
+
+    def broken(*_: object) -> None:
+        tries.append(1)
+        raise RuntimeError("the network is upside down")
+
+    monkeypatch.setattr(runtime, "explainer", broken)
+    assert ledger.ledger_drain(clock=clock) == 0
+    row.refresh_from_db()
+    assert (row.state, len(tries)) == ("failed", ledger.MAX_ATTEMPTS)
+    assert row.error == "RuntimeError: the network is upside down"
+    assert files() == []
+
+
+def test_worker_lost_three_times_is_a_failure(row: Heatmap, clock: Clock):
+    for _ in range(ledger.MAX_ATTEMPTS):
+        claimed(clock)
+        clock.advance(61)
+        assert ledger.ledger_sweep(clock=clock) == 1
+    row.refresh_from_db()
+    assert row.state == Heatmap.State.FAILED
+    assert "lost 3 times" in row.error
+
+
+def test_interrupted_by_hand_gives_the_row_back(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runtime, "explainer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.ledger_drain(clock=clock)
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.claim) == ("pending", 0, "")
+
+
+def test_what_a_killed_writer_left_is_swept(row: Heatmap, clock: Clock):
+    import os
+
+    claimed(clock)
+    folder = media.heatmap_path(row.key).parent
+    folder.mkdir(parents=True)
+    old, young = folder / ".draft-old.npy", folder / ".draft-young.npy"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    clock.advance(61)
+    ledger.ledger_sweep(clock=clock)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_draining_twice_does_nothing(published_study: StudyVersion):
+    before = list(Heatmap.objects.order_by("pk").values())
+    assert ledger.ledger_drain() == 0
+    assert tasks.drain() == 0
+    assert list(Heatmap.objects.order_by("pk").values()) == before
+
+
+def test_every_row_of_the_study_has_exactly_one_file(published_study: StudyVersion):
+    names = {path.name for path in files()}
+    assert names == {f"{key}.npy" for key in Heatmap.objects.values_list("key", flat=True)}
+    for heatmap in Heatmap.objects.all():
+        assert media.file_sha256(media.heatmap_path(heatmap.key)) == heatmap.content_sha256
+
+
+def test_sweep_pokes_only_while_there_is_work(row: Heatmap, monkeypatch: pytest.MonkeyPatch):
+    pokes: list[dict[str, object]] = []
+    monkeypatch.setattr(tasks.drain, "apply_async", lambda **options: pokes.append(options))
+    tasks.sweep()
+    assert len(pokes) == 1
+    Heatmap.objects.update(state="failed")
+    tasks.sweep()
+    assert len(pokes) == 1
+
+
+def test_retry_gives_failed_rows_all_attempts_again(published_study: StudyVersion):
+    first, second = Heatmap.objects.order_by("pk")[:2]
+    Heatmap.objects.filter(pk=first.pk).update(state="failed", attempts=3, error="why")
+    assert ledger.heatmaps_retry(version=published_study) == 1
+    first.refresh_from_db()
+    assert (first.state, first.attempts, first.error) == ("pending", 0, "")
+    second.refresh_from_db()
+    assert second.state == "done"
