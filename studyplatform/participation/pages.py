@@ -49,9 +49,9 @@ def outcome_words(outcome: str, label: str) -> tuple[str, str]:
     """Return an outcome in plain words for a label, and the field's term for it."""
     words = {
         "TP": (_("“{label}” is there, and the program says so"), _("true positive")),
-        "FP": (_("“{label}” is not there, but the program says it is"), _("false positive")),
+        "FP": (_("No “{label}”, but the program says so"), _("false positive")),
         "FN": (_("“{label}” is there, but the program misses it"), _("false negative")),
-        "TN": (_("“{label}” is not there, and the program agrees"), _("true negative")),
+        "TN": (_("No “{label}”, and the program agrees"), _("true negative")),
     }
     plain, term = words[outcome]
     return plain.format(label=label), term

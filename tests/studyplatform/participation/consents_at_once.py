@@ -2,8 +2,7 @@
 
 Run in a process of its own by test_assignment.py, on whatever database DATABASE_URL names.
 `--unlocked` takes the lock away (on SQLite the transaction, which is the lock there) and holds
-every thread until all have read
-the counts: what happens then is the race that the lock prevents.
+every thread until all have read the counts: what happens then is the race it prevents.
 """
 
 import contextlib

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,7 @@ class _Maker:
         return sha256
 
 
+@lru_cache(maxsize=256)
 def drawn(name: str) -> bytes:
     """Return a WebP picture that differs by name; overlays are reddish."""
     import numpy as np
