@@ -42,6 +42,9 @@ class MultiScaleOcclusion(Explainer):
     offsets: "all" (001 §4.10), "four" (none, half a region of level 1 across, down, both: 001
     §4.9), or "none".
 
+    The root has an importance of its own. Where the network is so sure that no part of the image
+    lowers its score much but the whole does, the root is the only leaf and the map is uniform.
+
     Where 001 is silent, ours: an importance below zero counts as zero (signed=True keeps it); a
     tie keeps the children; leaves below `min_importance` times the largest importance of any box
     of the image are dropped, and their parent does not take their place (with signed=True absolute

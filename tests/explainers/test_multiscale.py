@@ -199,6 +199,17 @@ def test_a_parent_above_the_sum_of_its_children_is_a_leaf(black_box):
     assert (found == expected).all()
 
 
+def test_a_root_above_the_sum_of_its_children_leaves_a_uniform_map(black_box):
+    """This score falls only when nothing of the image is left."""
+
+    def function(images):
+        return (images.max((1, 2, 3)) > 0).astype(np.float64)[:, None]
+
+    image = np.full((16, 16, 3), 200.0)
+    found = MultiScaleOcclusion(black_box(function), depth=2, fill="black").explain(image, 0)
+    assert (found == 1).all()
+
+
 def test_an_unimportant_image_gives_an_empty_map(black_box):
     constant = black_box(lambda images: np.full((len(images), 1), 0.25))
     found = MultiScaleOcclusion(constant, depth=2).explain(image_of((16, 16, 3)), 0)
