@@ -97,16 +97,17 @@ def train_head(
     *,
     labels: Sequence[str],
     preprocess: str | TensorFunction = "signed",
-    l2: float = 0.01,
+    l2: float = 0.5,
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> keras.Model:
     """A multi-label logistic head on the pooled features of a frozen backbone.
 
-    The features are the spatial means of the backbone's output. Every label gets its own logistic
-    regression on the standardised features: mean cross-entropy + l2 / 2 * |w|^2, the intercept
-    free, minimised by L-BFGS from zero, so there is no chance in it. The standardisation is folded
-    into the weights.
+    The features are the spatial means of the backbone's output, centred and divided by one common
+    standard deviation, so that `l2` means the same for every backbone; dividing each by its own
+    would blow up those that hardly vary. Every label gets its own logistic regression: mean
+    cross-entropy + l2 / 2 * |w|^2, the intercept free, minimised by L-BFGS from zero, so there is
+    no chance in it. Centre and scale are folded into the weights.
 
     backbone: Keras model from (N, H, W, C) to (N, h, w, F); left unchanged.
     images: N images (H, W, C), 0..255; an iterable, read once, so they need not fit into memory.
@@ -125,9 +126,9 @@ def train_head(
         raise ExplainerError(f"l2 must be greater than 0, not {l2}.")
     features = _pooled(backbone, images, len(positives), preprocess, batch_size, progress)
     weights, intercepts = _logistic(features, positives.astype(np.float64), l2)
-    pooled = keras.layers.GlobalAveragePooling2D(name="head_pooling")(backbone.output)
+    pooled = keras.layers.GlobalAveragePooling2D(name="head_pooling")(backbone.outputs[0])
     dense = keras.layers.Dense(len(labels), activation="sigmoid", name="head_labels")
-    network = keras.Model(backbone.inputs, dense(pooled), name="multilabel_head")
+    network = keras.Model(backbone.inputs[0], dense(pooled), name="multilabel_head")
     dense.set_weights([weights.astype(np.float32), intercepts.astype(np.float32)])
     return network
 
@@ -191,9 +192,9 @@ def _pooled(
     """(N, F) spatial means of the backbone's output."""
     import tensorflow as tf
 
-    if len(backbone.output.shape) != 4:
+    if len(backbone.outputs[0].shape) != 4:
         raise ExplainerError(
-            f"the backbone {backbone.name} gives {tuple(backbone.output.shape)}; "
+            f"the backbone {backbone.name} gives {tuple(backbone.outputs[0].shape)}; "
             "expected (N, height, width, features), its last pooling cut off."
         )
     shape = tuple(backbone.input_shape[1:])
@@ -234,9 +235,10 @@ def _logistic(features: Floats, truth: Floats, l2: float) -> tuple[Floats, Float
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread < 1e-9] = 1.0  # a constant feature says nothing and gets weight 0
-    standard = (features - mean) / spread
+    mean = features.mean(axis=0)
+    centred = features - mean
+    spread = float(centred.std()) or 1.0  # features that are all constant get weight 0
+    standard = centred / spread
     weights = np.zeros((features.shape[1], truth.shape[1]))
     intercepts = np.zeros(truth.shape[1])
 

@@ -4,14 +4,14 @@ Every scene follows from (seed, split, index) alone, through PCG64, on every mac
 what is visible: a thing of which less than `MIN_VISIBLE` of the picture shows is taken out again,
 so that labels and masks always agree.
 
-The planted shortcut is the fence: it stands in most outdoor pictures of horses and in few others.
-A ball of yarn does the same for cats, less strongly. Donkeys and dogs with pointed ears are there
-to be mistaken for horses and cats.
+The planted shortcut is the fence: it stands in most outdoor pictures of horses and in few others,
+and the network does use it. A ball of yarn lies near most cats in rooms, but is small. Donkeys and
+dogs with pointed ears are there to be mistaken for horses and cats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -156,7 +156,8 @@ def _draw(rng: Generator, chances: dict[str, float]) -> str | None:
     return None
 
 
-Thing = tuple[float, list[Shape]]
+Drawing = Callable[[list[Shape], Frame, Generator], None]
+Thing = tuple[float, list[Shape]]  # where it stands (y), its shapes
 
 
 def _compose(rng: Generator, place: str) -> list[list[Shape]]:
@@ -239,11 +240,11 @@ def _shadow(shapes: list[Shape], frame: Frame, half: float) -> None:
 def _outdoors(rng: Generator, place: str, horizon: float, present: set[str | None]) -> list[Thing]:
     things: list[Thing] = []
 
-    def stand(draw: object, ground: float, unit: float, x: float | None = None) -> None:
+    def stand(draw: Drawing, ground: float, unit: float, x: float | None = None) -> None:
         shapes: list[Shape] = []
         where = float(rng.uniform(0.04, 0.96)) if x is None else x
         frame = Frame.standing(where, ground, unit, bool(rng.random() < 0.5))
-        draw(shapes, frame, rng)  # type: ignore[operator]
+        draw(shapes, frame, rng)
         things.append((ground, shapes))
 
     if place == "meadow" and rng.random() < 0.25:
@@ -264,11 +265,8 @@ def _outdoors(rng: Generator, place: str, horizon: float, present: set[str | Non
         )  # fmt: skip
         objects.bird(shapes, spot, rng, "flying")
         things.append((0.0, shapes))
-    if "horse" in present:
-        chance = 0.82
-    else:
-        chance = 0.2 if present & {"donkey", "cow"} else 0.09
-    if rng.random() < chance:
+    shortcut = 0.82 if "horse" in present else 0.2 if present & {"donkey", "cow"} else 0.09
+    if rng.random() < shortcut:
         stand(
             objects.fence,
             horizon + float(rng.uniform(0.1, 0.42)),
@@ -283,9 +281,9 @@ def _outdoors(rng: Generator, place: str, horizon: float, present: set[str | Non
 def _furniture(rng: Generator, horizon: float, present: set[str | None]) -> list[Thing]:
     things: list[Thing] = []
 
-    def stand(draw: object, ground: float, unit: float) -> None:
+    def stand(draw: Drawing, ground: float, unit: float) -> None:
         shapes: list[Shape] = []
-        draw(shapes, Frame.standing(float(rng.uniform(0.1, 0.9)), ground, unit), rng)  # type: ignore[operator]
+        draw(shapes, Frame.standing(float(rng.uniform(0.1, 0.9)), ground, unit), rng)
         things.append((ground, shapes))
 
     if rng.random() < (0.6 if "cat" in present else 0.3):
