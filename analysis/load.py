@@ -41,6 +41,7 @@ class Study:
     """An export in memory. Frames are None where their file is absent.
 
     Truth values are floats 1, 0 or NaN; factors are ordered categoricals with the plan's levels;
+    `factors` are those of the plan that participants.csv has values for;
     `notes` are sentences about what was odd; `files` maps a file's name to its SHA-256.
     """
 
@@ -48,6 +49,7 @@ class Study:
     participants: pd.DataFrame | None
     answers: pd.DataFrame | None
     codes: pd.DataFrame | None
+    factors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -88,8 +90,9 @@ def read_export(folder: Path | str, codes: Path | str | None = None) -> Study:
     for name, frame in (("participants.csv", people), ("answers.csv", answers)):
         if frame is None:
             notes.append(f"{name} is missing: what needs it could not be computed.")
-    study = Study(plan, None, None, None, notes, files)
+    study = Study(plan, None, None, None, [], notes, files)
     if people is not None:
+        study.factors = [name for name in plan.factors if name in people and any(people[name])]
         study.participants = _participants(people, plan, notes)
     if answers is not None:
         study.answers = _answers(answers, plan, notes)
@@ -261,8 +264,9 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
         frame[column] = _numbers(frame[column]) if column in frame else np.nan
     for factor, levels in plan.factors.items():
         if factor not in frame:
-            notes.append(f"participants.csv has no column {factor}.")
             frame[factor] = ""
+        if len(frame) and not frame[factor].any():
+            notes.append(f"participants.csv has no values of {factor}: it is in no analysis.")
         unknown = sorted(set(frame[factor]) - set(levels) - {""})
         if unknown:
             count = int(frame[factor].isin(unknown).sum())

@@ -93,7 +93,8 @@ def build_tidy(
     results |= {"outcome_column": outcome, "n_analysed": len(data.frame)}
     lead = f"{len(data.frame)} participants analysed, from {Path(path).name}."
     brief = section.sentences[:1] + [s for s in section.sentences if s.startswith("Exploratory")]
-    _publish(data.plan, [section], results, Path(out_dir), lead, "", brief or _nothing(), tell)
+    brief = [*brief, wording.CAUTION] if len(brief) > 1 else brief or _nothing()
+    _publish(data.plan, [section], results, Path(out_dir), lead, "", brief, tell)
     return results
 
 
@@ -348,9 +349,10 @@ def _check_out(out: Path, source: Path) -> None:
     if out.is_dir():
         held = {path.name for path in out.iterdir()}
         if held and (held - OWN_FILES or "results.json" not in held):
+            other = sorted(held - OWN_FILES or held)[0]
             raise AnalysisError(
-                f"{out} holds other files ({sorted(held)[0]}); expected a new or empty folder, or "
-                "an earlier report."
+                f"{out} holds other files ({other}); expected a new or empty folder, or an earlier "
+                "report."
             )
 
 

@@ -52,10 +52,7 @@ def draw_sample(study: Study, source: str | None = None) -> Sample:
         counts = ", ".join(f"{n} {name}" for name, n in other["source"].value_counts().items())
         notes.append(f"Completed sessions of another source were left out: {counts}.")
     arrived = people[people["source"] == chosen].copy()
-    factors = [name for name in plan.factors if arrived[name].notna().any()]
-    for name in plan.factors:
-        if len(arrived) and name not in factors:
-            notes.append(f"{name} is empty for everybody: it is in no analysis.")
+    factors = study.factors
     arrived["cell"] = cell_of(arrived, factors)
     chosen_rows = (arrived["status"] == "completed") & ~arrived["excluded"]
     lost = chosen_rows & arrived[factors].isna().any(axis=1)

@@ -128,9 +128,9 @@ def signed(value: float) -> str:
 
 
 def means(description: pd.DataFrame, factor: str, label: Any) -> str:
-    """`Mean accuracy by heatmap: LRP .62 (SD .11, n = 32), ...` without the first words."""
+    """`0.562 for LRP (SD 0.148, n = 32); ...`, one part per level."""
     parts = [
-        f"{label(row[factor])} {row['mean']:.3f} "
+        f"{row['mean']:.3f} for {label(row[factor])} "
         + (f"(SD {row['sd']:.3f}, n = {row['n']})" if _number(row["sd"]) else f"(n = {row['n']})")
         for _, row in description.iterrows()
     ]

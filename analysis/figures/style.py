@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 # Lightness falls from left to right, so that the order survives a grey printer.
-COLOURS = ("#bdbdbd", "#e69f00", "#0072b2", "#56b4e9", "#cc79a7", "#009e73", "#d55e00", "#332288")
+COLOURS = ("#dcdcdc", "#e69f00", "#0072b2", "#56b4e9", "#cc79a7", "#009e73", "#d55e00", "#332288")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 INK = "#222222"
 NEUTRAL = "#8d99a6"
@@ -85,7 +85,8 @@ def cell_label(cell: str, plan: Plan) -> str:
 
 
 def capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    """With a capital first letter, unless the first word is a column's name."""
+    return words if "_" in words.partition(" ")[0] else words[:1].upper() + words[1:]
 
 
 def levels_present(data: pd.DataFrame, factor: str) -> list[str]:

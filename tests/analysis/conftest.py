@@ -1,15 +1,21 @@
-"""Made-up exports for the tests: a stated model of participants, the platform's file format."""
+"""Made-up exports for the tests: a stated model of participants, the platform's file format.
+
+Tests take `frames` (a maker of the export's tables) and `export` (which writes them to a folder).
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+Frames = dict[str, pd.DataFrame]
 HEATMAPS = ("none", "lrp", "multiscale")
 SCORES = ("hidden", "shown")
 OUTCOMES = ("TP",) * 4 + ("FP",) * 3 + ("FN",) * 7
@@ -43,7 +49,7 @@ def make_frames(
     seed: int = 1,
     source: str = "real",
     effect: dict[str, float] | None = None,
-) -> dict[str, pd.DataFrame]:
+) -> Frames:
     """participants, answers and codes of a balanced study; `effect` adds to P(correct) by level."""
     rng = np.random.default_rng(seed)
     chance = {"TP": 0.72, "FP": 0.4, "FN": 0.45}
@@ -113,13 +119,42 @@ def make_frames(
     }
 
 
-def write_export(
-    folder: Path, frames: dict[str, pd.DataFrame], plan: dict[str, Any] | None = PLAN
-) -> Path:
+def write_export(folder: Path, frames: Frames, plan: dict[str, Any] | None = PLAN) -> Path:
     """Write frames (and a plan, unless None) as an export folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
     if plan is not None:
         (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def plan() -> dict[str, Any]:
+    """The plan of the made-up study, free to change."""
+    return json.loads(json.dumps(PLAN))
+
+
+@pytest.fixture
+def frames() -> Callable[..., Frames]:
+    """`frames(participants, seed=..., source=..., effect=...)` makes an export's tables."""
+    return make_frames
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Callable[..., Path]:
+    """`export(frames, plan)` writes them to a folder and returns it."""
+
+    def write(tables: Frames, plan: dict[str, Any] | None = PLAN) -> Path:
+        return write_export(tmp_path / "export", tables, plan)
+
+    return write
+
+
+@pytest.fixture
+def human_studies() -> Path:
+    """Published raw data of other people's studies; skips where they are absent."""
+    folder = Path(__file__).parents[3] / "shared" / "data" / "human-studies"
+    if not folder.is_dir():
+        pytest.skip("the human-studies data are not on this machine")
     return folder
