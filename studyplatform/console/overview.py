@@ -56,8 +56,8 @@ class Counts:
         return sum(cell.condition.target for cell in self.cells)
 
 
-def counts_of(version: StudyVersion, conditions: list[Condition], source: str) -> Counts:
-    """Return the counts of a version's sessions of one source."""
+def counts_of(version: StudyVersion, source: str) -> Counts:
+    """Return the counts of a version's sessions of one source, in three queries."""
     found = session_counts(version, source)
 
     def of(key: str, statuses: tuple[str, ...]) -> int:
@@ -70,7 +70,7 @@ def counts_of(version: StudyVersion, conditions: list[Condition], source: str) -
             of(condition.key, (_Status.COMPLETED,)),
             of(condition.key, _ENDED),
         )
-        for condition in conditions
+        for condition in version.conditions.order_by("position")
     )
     before = found.get("", {})
     return Counts(source, cells, {_Status(status).label: n for status, n in before.items()})
@@ -103,7 +103,7 @@ def next_step(
             "Download the data and make the report below.",
         )
     if version.published_at is None:
-        return _before_publishing(study, progress)
+        return _before_publishing(study, version, progress)
     if study.state == state.PAUSED:
         return NextStep(
             "The study is paused: those inside go on, nobody new is let in.",
@@ -127,10 +127,10 @@ def next_step(
     )
 
 
-def _before_publishing(study: Study, progress: RenderProgress) -> NextStep:
+def _before_publishing(study: Study, version: StudyVersion, progress: RenderProgress) -> NextStep:
     if progress.total == 0:
         return NextStep(
-            "The study is a draft without stimuli.",
+            f"Version {version.number} is a draft without stimuli.",
             f"Prepare them with: manage.py render_heatmaps {study.slug}",
         )
     if progress.failed:

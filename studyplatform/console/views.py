@@ -43,20 +43,21 @@ def study_index(request: HttpRequest) -> HttpResponse:
 @study_view
 def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
     version = _latest(study)
-    conditions = list(version.conditions.order_by("position"))
+    opened = _opened(study, version)
     present = results.source_counts(study)
     source = source_to_show(request.GET.get("source", ""), present)
-    counts = counts_of(version, conditions, source)
-    real = counts if source == "real" else counts_of(version, conditions, "real")
+    counts = counts_of(opened or version, source)
+    real = counts if source == "real" else counts_of(opened or version, "real")
     progress = stimuli.render_progress(version)
     context = {
         "study": study,
         "version": version,
+        "opened": opened,
         "spec": version.spec,
         "may_change": may_change(request, study),
         "next_step": next_step(study, version, progress, real),
         "entry_address": _entry_address(request, study, version),
-        "conditions": conditions,
+        "conditions": version.conditions.order_by("position"),
         "run": results.latest_run(study),
         "sources": sorted(set(present) | {"real", source}, key=_source_order),
         **_rendering_context(version, progress),
@@ -95,8 +96,8 @@ def rendering_part(request: HttpRequest, study: Study) -> HttpResponse:
 def counts_part(request: HttpRequest, study: Study) -> HttpResponse:
     version = _latest(study)
     source = source_to_show(request.GET.get("source", ""), {})
-    conditions = list(version.conditions.order_by("position"))
-    context = {"study": study, "counts": counts_of(version, conditions, source)}
+    counts = counts_of(_opened(study, version) or version, source)
+    context = {"study": study, "counts": counts}
     return render(request, "console/_counts.html", context)
 
 
@@ -188,6 +189,11 @@ def _latest(study: Study) -> StudyVersion:
     if version is None:
         raise Http404("the study has no version")
     return version
+
+
+def _opened(study: Study, latest: StudyVersion) -> StudyVersion | None:
+    """Return the version participants get: the latest published one, None before there is one."""
+    return latest if latest.published_at else selectors.version_published(study)
 
 
 def _rendering_context(

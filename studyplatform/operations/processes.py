@@ -19,8 +19,11 @@ STOP_AFTER = 20  # seconds of grace for a process that was asked to stop
 ACCESS_LOG = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
 
 
-# One thread per rendering child: several of them share the cores already.
 _ENVIRONMENT = {
+    # Asked to stop, a worker ends what it renders instead of finishing the queue first; the
+    # ledger gives the row to the next one.
+    "REMAP_SIGTERM": "SIGQUIT",
+    # One thread per rendering child: several of them share the cores already.
     "DJANGO_SETTINGS_MODULE": "studyplatform.settings",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",

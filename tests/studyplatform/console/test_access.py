@@ -19,13 +19,13 @@ ACTIONS = ["publish/", "pause/", "resume/", "close/", "retry/", "reports/"]
 
 @pytest.mark.parametrize("path", PAGES)
 def test_another_teams_study_does_not_exist(study: Study, charlie: Client, path: str) -> None:
-    assert charlie.get(f"/console/demo/{path}").status_code == 404
-    assert charlie.get(f"/console/no-such-study/{path}").status_code == 404
+    assert charlie.get(f"/console/studies/demo/{path}").status_code == 404
+    assert charlie.get(f"/console/studies/no-such-study/{path}").status_code == 404
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_another_teams_study_cannot_be_changed(study: Study, charlie: Client, action: str) -> None:
-    assert charlie.post(f"/console/demo/{action}").status_code == 404
+    assert charlie.post(f"/console/studies/demo/{action}").status_code == 404
     study.refresh_from_db()
     assert study.state == Study.State.RUNNING
 
@@ -33,28 +33,28 @@ def test_another_teams_study_cannot_be_changed(study: Study, charlie: Client, ac
 @pytest.mark.parametrize("path", ["", *PAGES[:4]])
 def test_the_own_teams_pages_open(study: Study, alice: Client, path: str) -> None:
     """The control of the two above: the addresses are right."""
-    assert alice.get(f"/console/demo/{path}").status_code == 200
+    assert alice.get(f"/console/studies/demo/{path}").status_code == 200
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_viewer_may_look_and_change_nothing(study: Study, bob: Client, action: str) -> None:
-    assert bob.get("/console/demo/").status_code == 200
-    assert bob.post(f"/console/demo/{action}").status_code == 403
-    assert bob.get("/console/demo/export/?source=real").status_code == 403
+    assert bob.get("/console/studies/demo/").status_code == 200
+    assert bob.post(f"/console/studies/demo/{action}").status_code == 403
+    assert bob.get("/console/studies/demo/export/?source=real").status_code == 403
     study.refresh_from_db()
     assert study.state == Study.State.RUNNING
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_visitors_are_asked_to_sign_in(study: Study, client: Client, path: str) -> None:
-    response = client.get(f"/console/demo/{path}")
+    response = client.get(f"/console/studies/demo/{path}")
     assert response.status_code == 302
-    assert response["Location"].startswith("/accounts/login/?next=/console/demo/")
+    assert response["Location"].startswith("/accounts/login/?next=/console/studies/demo/")
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_link_alone_changes_nothing(study: Study, alice: Client, action: str) -> None:
-    assert alice.get(f"/console/demo/{action}").status_code == 405
+    assert alice.get(f"/console/studies/demo/{action}").status_code == 405
 
 
 def test_a_researcher_signs_in_with_a_password(study: Study, alice: Client, client: Client) -> None:
@@ -63,14 +63,18 @@ def test_a_researcher_signs_in_with_a_password(study: Study, alice: Client, clie
     user = User.objects.get(username="alice")
     user.set_password("a long enough sentence")
     user.save()
-    page = client.get("/accounts/login/?next=/console/demo/").content.decode()
-    assert 'name="next" value="/console/demo/"' in page.replace("  ", " ")
-    form = {"login": "alice", "password": "a long enough sentence", "next": "/console/demo/"}
+    page = client.get("/accounts/login/?next=/console/studies/demo/").content.decode()
+    assert 'name="next" value="/console/studies/demo/"' in page.replace("  ", " ")
+    form = {
+        "login": "alice",
+        "password": "a long enough sentence",
+        "next": "/console/studies/demo/",
+    }
     wrong = client.post("/accounts/login/", form | {"password": "a guess"})
     assert wrong.status_code == 200
     assert b"not correct" in wrong.content
-    assert client.post("/accounts/login/", form)["Location"] == "/console/demo/"
-    assert client.get("/console/demo/").status_code == 200
+    assert client.post("/accounts/login/", form)["Location"] == "/console/studies/demo/"
+    assert client.get("/console/studies/demo/").status_code == 200
 
 
 def test_nobody_signs_up(client: Client, db: None) -> None:

@@ -11,10 +11,11 @@ from studyplatform.results import runs
 from studyplatform.results.models import AnalysisRun
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap, StimulusSet
 from studyplatform.studies.models import Study, StudyVersion
+from studyplatform.studies.services import version_amend
 
-from ..factories import make_answers, make_session, make_version
+from ..factories import PRESET, make_answers, make_session, make_version
 
-STUDY_QUERIES = 12
+STUDY_QUERIES = 13
 LIST_QUERIES = 3
 
 
@@ -69,7 +70,7 @@ def test_a_studys_page_costs_the_same_however_much_there_is(
     for i in range(n):
         make_answers(make_session(version, i), ["yes"] * 4)
     with django_assert_num_queries(STUDY_QUERIES):
-        page = text(alice, "/console/demo/")
+        page = text(alice, "/console/studies/demo/")
     assert f"<strong>{n}</strong> of 96 completed" in page
 
 
@@ -77,10 +78,14 @@ def test_a_page_is_blind_to_outcomes(study: Study, alice: Client) -> None:
     """The page is the same whether everybody was right or everybody was wrong."""
     session = make_session(study.versions.get(), 0)
     make_answers(session, ["yes", "yes", "no", "no"])
-    csrf = alice.get("/console/demo/").content.decode().split('csrfmiddlewaretoken" value="')
+    csrf = (
+        alice.get("/console/studies/demo/").content.decode().split('csrfmiddlewaretoken" value="')
+    )
     right = [part.partition('"')[2] for part in csrf]
     session.answers.update(correct=False)
-    csrf = alice.get("/console/demo/").content.decode().split('csrfmiddlewaretoken" value="')
+    csrf = (
+        alice.get("/console/studies/demo/").content.decode().split('csrfmiddlewaretoken" value="')
+    )
     wrong = [part.partition('"')[2] for part in csrf]
     assert right == wrong
 
@@ -88,12 +93,12 @@ def test_a_page_is_blind_to_outcomes(study: Study, alice: Client) -> None:
 def test_progress_is_polled_until_everything_is_rendered(study: Study, alice: Client) -> None:
     version = study.versions.get()
     add_heatmaps(version, ["done", "done", "pending", "leased"])
-    page = text(alice, "/console/demo/rendering/")
+    page = text(alice, "/console/studies/demo/rendering/")
     assert 'max="4" value="2"' in page
     assert "every 2s" in page
     Heatmap.objects.update(state="done", content_sha256="0" * 64)
     NeededHeatmap.objects.update(overlay_sha256="0" * 64)
-    response = alice.get("/console/demo/rendering/")
+    response = alice.get("/console/studies/demo/rendering/")
     assert b"every 2s" not in response.content
     assert response["HX-Refresh"] == "true"
 
@@ -102,18 +107,18 @@ def test_failures_are_shown_with_their_reason_and_tried_again(
     study: Study, alice: Client, bob: Client
 ) -> None:
     add_heatmaps(study.versions.get(), ["done", "failed"])
-    assert "the layer is unknown" in text(alice, "/console/demo/")
-    assert "Try them again" not in text(bob, "/console/demo/")
-    assert alice.post("/console/demo/retry/").status_code == 302
+    assert "the layer is unknown" in text(alice, "/console/studies/demo/")
+    assert "Try them again" not in text(bob, "/console/studies/demo/")
+    assert alice.post("/console/studies/demo/retry/").status_code == 302
     assert sorted(Heatmap.objects.values_list("state", flat=True)) == ["done", "pending"]
 
 
 def test_a_study_is_paused_resumed_and_closed(study: Study, alice: Client) -> None:
     for verb, state in (("pause", "paused"), ("resume", "running"), ("close", "closed")):
-        alice.post(f"/console/demo/{verb}/")
+        alice.post(f"/console/studies/demo/{verb}/")
         study.refresh_from_db()
         assert study.state == state
-    page = alice.post("/console/demo/resume/", follow=True).content.decode()
+    page = alice.post("/console/studies/demo/resume/", follow=True).content.decode()
     assert "cannot be resumed" in page
     study.refresh_from_db()
     assert study.state == "closed"
@@ -121,7 +126,7 @@ def test_a_study_is_paused_resumed_and_closed(study: Study, alice: Client) -> No
 
 def test_what_keeps_a_draft_from_being_published_is_said(alice: Client) -> None:
     make_version("draft", published=False)
-    page = alice.post("/console/draft/publish/", follow=True).content.decode()
+    page = alice.post("/console/studies/draft/publish/", follow=True).content.decode()
     assert "examples" in page
     assert Study.objects.get(slug="draft").state == "draft"
 
@@ -132,32 +137,34 @@ def test_counts_are_those_of_one_source(study: Study, alice: Client) -> None:
     make_session(version, 0, status="in_progress", completed_at=None)
     make_session(version, 0, source="bot")
     make_session(version, None, status="declined")
-    page = text(alice, "/console/demo/counts/?source=real")
+    page = text(alice, "/console/studies/demo/counts/?source=real")
     assert "1</strong> of 96 completed, 1 on their way, 3 arrived in all" in page
     assert "1 declined consent" in page
-    assert "1</strong> of 96 completed, 0 on" in text(alice, "/console/demo/counts/?source=bot")
+    assert "1</strong> of 96 completed, 0 on" in text(
+        alice, "/console/studies/demo/counts/?source=bot"
+    )
 
 
 def test_a_preview_opens_in_the_condition_asked_for(study: Study, alice: Client) -> None:
-    response = alice.get("/console/demo/preview/heatmap-lrp_scores-shown/")
+    response = alice.get("/console/studies/demo/preview/heatmap-lrp_scores-shown/")
     assert response["Location"].startswith("/s/demo/?source=preview&token=")
     alice.get(response["Location"])
     session = study.sessions.get()
     assert session.source == "preview"
     assert session.condition is not None
     assert session.condition.levels == {"heatmap": "lrp", "scores": "shown"}
-    assert alice.get("/console/demo/preview/no-such-condition/").status_code == 404
+    assert alice.get("/console/studies/demo/preview/no-such-condition/").status_code == 404
 
 
 def test_the_export_is_downloaded_whole(study: Study, alice: Client) -> None:
     make_answers(make_session(study.versions.get(), 0), ["yes"] * 4)
-    response = alice.get("/console/demo/export/?source=real")
+    response = alice.get("/console/studies/demo/export/?source=real")
     assert response["Content-Disposition"].startswith('attachment; filename="demo-real-')
     with zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content))) as archive:
         assert archive.testzip() is None
         assert "demo/manifest.json" in archive.namelist()
         assert archive.read("demo/answers.csv").count(b"\n") == 5
-    assert alice.get("/console/demo/export/?source=robots").status_code == 302
+    assert alice.get("/console/studies/demo/export/?source=robots").status_code == 302
 
 
 def test_a_report_is_asked_for_once_made_and_shown_in_a_sandbox(
@@ -169,21 +176,32 @@ def test_a_report_is_asked_for_once_made_and_shown_in_a_sandbox(
         for answers in (["yes"] * 4, ["no"] * 4, ["yes", "yes", "no", "yes"]):
             make_answers(make_session(version, condition), answers)
     for _ in range(2):
-        alice.post("/console/demo/reports/", {"source": "real"})
+        alice.post("/console/studies/demo/reports/", {"source": "real"})
     run = AnalysisRun.objects.get()
-    assert "Waiting for a worker" in text(alice, "/console/demo/report/")
-    assert alice.get(f"/console/demo/reports/{run.pk}/").status_code == 404
+    assert "Waiting for a worker" in text(alice, "/console/studies/demo/report/")
+    assert alice.get(f"/console/studies/demo/reports/{run.pk}/").status_code == 404
     assert runs.run_make(run_id=run.pk)
     assert not runs.run_make(run_id=run.pk), "made once"
-    assert "Open the report" in text(alice, "/console/demo/report/")
-    response = alice.get(f"/console/demo/reports/{run.pk}/")
+    assert "Open the report" in text(alice, "/console/studies/demo/report/")
+    response = alice.get(f"/console/studies/demo/reports/{run.pk}/")
     assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert b"<html" in b"".join(response.streaming_content)
 
 
 def test_pages_name_the_sites_own_policy(study: Study, alice: Client) -> None:
-    response = alice.get("/console/demo/")
+    response = alice.get("/console/studies/demo/")
     assert "script-src 'self'" in response["Content-Security-Policy"]
     assert b" style=" not in response.content
     assert b"<style" not in response.content
     assert response["Cache-Control"].find("no-store") >= 0
+
+
+def test_an_amendment_leaves_the_counts_of_the_open_version_in_view(
+    study: Study, alice: Client
+) -> None:
+    make_session(study.versions.get(), 0)
+    version_amend(study=study, spec_text=PRESET.read_text())
+    page = text(alice, "/console/studies/demo/")
+    assert "Version 2 is a draft without stimuli" in page
+    assert "1</strong> of 96 completed" in page
+    assert "Download (zip)" in page

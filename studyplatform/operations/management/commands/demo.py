@@ -130,7 +130,9 @@ class _Opening:
         self.done = True
         for line in demo.addresses(version, self.base):
             self.say(line)
-        self.say(f"Console: {self.base}/console/{version.study.slug}/   Ctrl-C stops the site.")
+        self.say(
+            f"Console: {self.base}/console/studies/{version.study.slug}/   Ctrl-C stops the site."
+        )
 
     def _tell(self, found: RenderProgress) -> None:
         self.progress(found.done, found.total)
