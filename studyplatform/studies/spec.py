@@ -144,6 +144,12 @@ class ScreeningItem(Part):
     region: Literal["strongest", "weakest"] | None = None
     when: str = ""
 
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _unquoted(cls, answer: Any) -> Any:
+        # YAML reads a bare yes or no as true or false.
+        return {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else answer
+
 
 class Screening(Part):
     items: list[ScreeningItem] = []
@@ -281,7 +287,7 @@ class Spec(Part):
     def _consistent(self) -> Self:
         problems = list(self._problems())
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     def _problems(self) -> Iterator[str]:
@@ -387,11 +393,20 @@ def from_data(data: dict[str, Any]) -> Spec:
     try:
         return Spec.model_validate(data)
     except ValidationError as error:
-        raise SpecError([_sentence(fault) for fault in error.errors()]) from error
+        faults = [fault for fault in error.errors() if not _is_other_branch(fault)]
+        # The checks across parts report all their findings as one fault, a line each.
+        lines = [line for fault in faults for line in _sentence(fault).splitlines()]
+        raise SpecError(lines) from error
+
+
+def _is_other_branch(fault: Any) -> bool:
+    """Whether the fault is that a mapping is not the word that could stand in its place."""
+    return fault["type"] == "literal_error" and isinstance(fault.get("input"), dict)
 
 
 def _sentence(fault: Any) -> str:
-    path = ".".join(str(step) for step in fault["loc"])
+    # Where a value may be one of several types, pydantic adds the type's name to the path.
+    path = ".".join(str(step) for step in fault["loc"] if "[" not in str(step))
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key; check its spelling or take it out"
     if fault["type"] == "missing":

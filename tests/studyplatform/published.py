@@ -53,7 +53,8 @@ def preset_with(**changes: Any) -> str:
 
     `new_images`, `examples` and lists are replaced whole: what they hold is the choice itself.
     """
-    return yaml.safe_dump(_laid_over(yaml.safe_load(PRESET.read_text()), changes))
+    data = _laid_over(yaml.safe_load(PRESET.read_text()), changes)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def make_small_study() -> studies.StudyVersion:

@@ -1,0 +1,136 @@
+"""A faulty spec is refused in sentences that name the path in the file."""
+
+from collections.abc import Callable
+
+import pytest
+
+from studyplatform.studies.spec import Spec, SpecError, load
+
+SpecText = Callable[..., str]
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        load(text)
+    return caught.value.problems
+
+
+def test_the_preset_is_the_papers_study(spec_text: SpecText):
+    spec = load(spec_text())
+    assert len(spec.conditions()) == 6
+    assert spec.tasks.total == 14
+    assert {label: sum(n.values()) for label, n in spec.tasks.new_images.items()} == {
+        "cat": 7,
+        "horse": 7,
+    }
+    assert spec.tasks.examples == {"TP": 6, "FP": 3, "FN": 3}
+    yes = sum(n.get("TP", 0) + n.get("FP", 0) for n in spec.tasks.new_images.values())
+    assert yes == 7  # always yes and always no score alike
+    assert spec.block_orders() == [["cat", "horse"], ["horse", "cat"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"colour": "red"}, "colour: unknown key; check its spelling or take it out"),
+        (
+            {"tasks": {"exmaples": {"TP": 6}}},
+            "tasks.exmaples: unknown key; check its spelling or take it out",
+        ),
+        ({"title": ...}, "title: missing; expected here"),
+        (
+            {"tasks": {"examples": {"TP": 7, "FP": 3, "FN": 3}}},
+            "tasks: examples TP 7 + FP 3 + FN 3 make 13, expected 12 (examples_per_task)",
+        ),
+        (
+            {"pay": {"bonus_per_correct": -0.5}},
+            "pay.bonus_per_correct: Input should be greater than or equal to 0 (found -0.5)",
+        ),
+        (
+            {"tasks": {"new_images": {"cat": {"TP": 2, "XX": 1}}}},
+            "tasks.new_images.cat.XX",
+        ),
+        ({"tasks": {"new_images": {"cat": {"TP": 0}}}}, "tasks: no task for label 'cat'"),
+        ({"heatmaps": {"lrp": ...}}, "factors.heatmap has the level 'lrp' but heatmaps.lrp is"),
+        ({"heatmaps": {"rise": {"method": "rise"}}}, "heatmaps.rise is no level of"),
+        (
+            {"factors": {"scores": {"levels": ["hidden", "seen"]}}},
+            "factors.scores has 'seen'; expected hidden and shown",
+        ),
+        ({"exits": {"full": {"code": "CDEMO01"}}}, "exits: two outcomes have the same code"),
+        ({"slug": "My Study"}, "slug: "),
+        ({"contacts": []}, "contacts: "),
+        (
+            {"stimuli": {"thresholds": {"cat": 2}}},
+            "stimuli.thresholds.cat: Input should be less than 1 (found 2)",
+        ),
+        ({"stimuli": {"thresholds": "f2"}}, "stimuli.thresholds: Input should be 'f1'"),
+        ({"questions": [{"key": "a", "type": "text", "prompt": "?"}]}, "questions has 0 of type"),
+    ],
+)
+def test_one_fault_is_one_sentence_with_its_path(spec_text: SpecText, changes: dict, expected: str):
+    found = problems(spec_text(**changes))
+    assert any(problem.startswith(expected) for problem in found), found
+    assert not any("\n" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("heatmap is none", "instructions.0.when: cannot read 'heatmap is none'"),
+        ("colour == red", "instructions.0.when: no factor 'colour'; there are: heatmap, scores"),
+        ("heatmap == rise", "instructions.0.when: factor 'heatmap' has no level 'rise'"),
+        ("heatmap == lrp or scores == shown", "instructions.0.when: cannot read"),
+    ],
+)
+def test_a_bad_when_says_what_there_is(spec_text: SpecText, when: str, expected: str):
+    page = {"title": "A", "body": "B", "when": when}
+    [problem] = problems(spec_text(instructions=[page]))
+    assert problem.startswith(expected)
+
+
+def test_a_figure_may_not_show_a_tasks_label(spec_text: SpecText):
+    page = {"title": "A", "body": "B", "figures": [{"label": "cat", "outcome": "TP"}]}
+    [problem] = problems(spec_text(instructions=[page]))
+    assert problem.startswith("instructions.0.figures.0.label: 'cat' is a task's label")
+
+
+def test_a_bare_yes_is_an_answer(spec_text: SpecText):
+    """YAML reads yes as true; quoted or not, it means the same here."""
+    text = spec_text()
+    assert "answer: 'yes'" in text
+    bare = text.replace("answer: 'yes'", "answer: yes")
+    assert load(bare).sha256() == load(text).sha256()
+
+
+def test_every_fault_is_told_at_once(spec_text: SpecText):
+    found = problems(spec_text(colour="red", title=..., pay={"base": -1}))
+    assert len(found) == 3
+    across = problems(spec_text(heatmaps={"lrp": ..., "rise": {"method": "rise"}}))
+    assert len(across) == 2
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "just words"])
+def test_a_file_that_is_no_mapping(text: str):
+    assert problems(text) == [
+        "the file is empty or no mapping; expected keys such as title, factors"
+    ]
+
+
+def test_a_file_that_is_no_yaml_names_the_line():
+    [problem] = problems("title: a\nslug: [b\n")
+    assert problem.startswith("line ")
+    assert "no YAML" in problem
+
+
+def test_yaml_builds_no_python_objects():
+    [problem] = problems("!!python/object/apply:os.system ['true']")
+    assert "no YAML" in problem
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys(spec_text: SpecText):
+    spec = load(spec_text())
+    data = spec.model_dump(mode="json")
+    turned = dict(reversed(list(data.items())))
+    assert Spec.model_validate(turned).sha256() == spec.sha256()
+    assert load(spec_text(seed=2)).sha256() != spec.sha256()
