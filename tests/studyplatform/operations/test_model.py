@@ -109,3 +109,28 @@ def test_an_effect_that_cannot_be_is_told(text: str, problem: str) -> None:
 
 def test_an_effect_is_read() -> None:
     assert read_effect("heatmap=multiscale:-0.1", SPEC) == Effect("heatmap", "multiscale", -0.1)
+
+
+def accuracies(seed: int, effects: tuple[Effect, ...] = ()) -> dict[str, list[float]]:
+    """Return heatmap level -> accuracies of 32 participants on 4 TP, 3 FP and 7 FN tasks."""
+    outcomes = ["TP"] * 4 + ["FP"] * 3 + ["FN"] * 7
+    tasks = [TaskFacts(i, out, out in {"TP", "FP"}) for i, out in enumerate(outcomes, 1)]
+    found: dict[str, list[float]] = {"none": [], "lrp": [], "multiscale": []}
+    for number in range(96):
+        level = list(found)[number % 3]
+        person = Participant(SPEC, seed=seed, number=number, effects=effects)
+        right = sum(person.answer_task(task, {"heatmap": level}).right for task in tasks)
+        found[level].append(right / len(tasks))
+    return found
+
+
+def test_nothing_planted_is_seldom_found_and_what_is_planted_is() -> None:
+    """One-way F test over the heatmaps: at 5 %, more than 4 of 20 runs reject with p < .003."""
+    from scipy import stats
+
+    p_values = [stats.f_oneway(*accuracies(seed).values()).pvalue for seed in range(1, 21)]
+    assert sum(p < 0.05 for p in p_values) <= 4
+    planted = accuracies(1, (Effect("heatmap", "multiscale", 0.2),))
+    assert stats.f_oneway(*planted.values()).pvalue < 0.05
+    means = {level: sum(values) / len(values) for level, values in planted.items()}
+    assert max(means, key=lambda level: means[level]) == "multiscale"
