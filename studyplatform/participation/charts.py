@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from studyplatform.stimuli.selectors import ScoreBar
 
 MAX_BARS = 8  # more would not be legible twelve times on one screen
-_ROW, _LEFT, _BARS, _WIDTH = 16, 78, 112, 224
+_ROW, _LEFT, _BARS, _WIDTH = 14, 78, 112, 224
 _QUESTION, _OTHER, _RED, _TRACK, _INK = "#1f5fa8", "#8a94a3", "#b3151b", "#e6e9ee", "#1c2430"
 
 
@@ -57,12 +57,12 @@ def _row(bar: ScoreBar, place: int) -> str:
     name = escape(bar.label if len(bar.label) <= 12 else f"{bar.label[:11]}…")
     weight, colour = ("700", _QUESTION) if bar.is_question else ("400", _OTHER)
     return (
-        f'<text x="{_LEFT - 5}" y="{top + 11}" text-anchor="end" fill="{_INK}" '
+        f'<text x="{_LEFT - 5}" y="{top + 10}" text-anchor="end" fill="{_INK}" '
         f'font-weight="{weight}">{name}</text>'
-        f'<rect x="{_LEFT}" y="{top + 3}" width="{_BARS}" height="{_ROW - 6}" fill="{_TRACK}"/>'
-        f'<rect x="{_LEFT}" y="{top + 3}" width="{max(_BARS * bar.score, 1):.1f}" '
-        f'height="{_ROW - 6}" fill="{colour}"/>'
+        f'<rect x="{_LEFT}" y="{top + 2}" width="{_BARS}" height="{_ROW - 5}" fill="{_TRACK}"/>'
+        f'<rect x="{_LEFT}" y="{top + 2}" width="{max(_BARS * bar.score, 1):.1f}" '
+        f'height="{_ROW - 5}" fill="{colour}"/>'
         f'<line x1="{line:.1f}" x2="{line:.1f}" y1="{top}" y2="{top + _ROW - 1}" '
         f'stroke="{_RED}" stroke-width="2"/>'
-        f'<text x="{_LEFT + _BARS + 6}" y="{top + 11}" fill="{_RED}">{bar.threshold:.2f}</text>'
+        f'<text x="{_LEFT + _BARS + 6}" y="{top + 10}" fill="{_RED}">{bar.threshold:.2f}</text>'
     )

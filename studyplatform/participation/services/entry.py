@@ -113,18 +113,23 @@ def session_enter(
         identity = _identity(study, arrival) if source != Session.Source.PREVIEW else None
         session = None
         if identity is not None:
-            session = selectors.sessions_whole().filter(identity=identity).first()
+            # Locked, so that a page submitted at this moment in another tab is not undone.
+            found = selectors.sessions_whole().select_for_update(of=("self",))
+            session = found.filter(identity=identity).first()
         if session is None:
             _require_open(study, source)
             return _session_create(study, version, source, condition_key, identity, on_phone)
+        changed = ["last_seen_at"]
+        session.last_seen_at = timezone.now()
         if tokens.cookie_hash(cookie) != session.cookie_sha256:
             cookie = tokens.cookie_new()
             session.cookie_sha256 = tokens.cookie_hash(cookie)
+            changed.append("cookie_sha256")
         if session.status in _REOPENED:
             # They were turned away for their device or for want of room: look again.
             _place(session, on_phone)
-        session.last_seen_at = timezone.now()
-        session.save(update_fields=["cookie_sha256", "status", "item", "last_seen_at"])
+            changed += ["status", "item"]
+        session.save(update_fields=changed)
         Event.objects.create(session=session, kind="entered", data={"returned": True})
         return session, cookie
 

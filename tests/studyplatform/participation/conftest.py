@@ -8,13 +8,8 @@ from .study import make_study
 
 
 @pytest.fixture(autouse=True)
-def _fresh(db: None, settings) -> None:
-    """Plain file names for static files, no memory of other tests' versions and arrivals."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-    settings.WHITENOISE_AUTOREFRESH = True  # needs no folder of collected files
+def _fresh(db: None) -> None:
+    """No memory of other tests' versions and arrivals."""
     selectors._frozen_material.cache_clear()
     cache.clear()
 

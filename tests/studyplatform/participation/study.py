@@ -1,9 +1,6 @@
-"""A small published study with every kind of page: rows only, or with files to look at."""
+"""A small published study with every kind of page: rows alone, so it is made in an instant."""
 
 import hashlib
-import io
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,6 @@ import yaml
 from django.utils import timezone
 
 import studyplatform.studies
-from studyplatform.stimuli import media
 from studyplatform.stimuli.models import (
     Example,
     Heatmap,
@@ -33,8 +29,6 @@ NEW_IMAGES = {"cat": {"TP": 1, "FN": 1}, "horse": {"FP": 1, "FN": 1}}
 EXAMPLES = ["TP"] * 6 + ["FP"] * 3 + ["FN"] * 3
 SIDE = 224
 
-Draw = Callable[[str], bytes]
-
 
 def spec_data(**changes: Any) -> dict[str, Any]:
     """Return the preset with four tasks; `changes` replace its top-level keys."""
@@ -44,10 +38,8 @@ def spec_data(**changes: Any) -> dict[str, Any]:
     return {**data, **changes}
 
 
-def make_study(
-    data: dict[str, Any] | None = None, *, publish: bool = True, draw: Draw | None = None
-) -> StudyVersion:
-    """Return the version of a new study with stimuli; `draw` makes the files' content by name."""
+def make_study(data: dict[str, Any] | None = None, *, publish: bool = True) -> StudyVersion:
+    """Return the version of a new study with stimuli: rows, no files behind them."""
     data = data or spec_data()
     version = study_create(
         team=team_get_or_create(name="Alice's team"), spec_text=yaml.safe_dump(data)
@@ -63,14 +55,13 @@ def make_study(
         classifier=classifier,
         thresholds={label: 0.3 + 0.05 * i for i, label in enumerate(LABELS)},
     )
-    _Maker(stimuli, draw).everything(data["tasks"]["new_images"])
+    _Maker(stimuli).everything(data["tasks"]["new_images"])
     return version_freeze(version=version, manifest={"of": slug}) if publish else version
 
 
 class _Maker:
-    def __init__(self, stimuli: StimulusSet, draw: Draw | None) -> None:
+    def __init__(self, stimuli: StimulusSet) -> None:
         self.stimuli = stimuli
-        self.draw = draw
 
     def everything(self, new_images: dict[str, dict[str, int]]) -> None:
         number = 0
@@ -100,8 +91,8 @@ class _Maker:
     def image(self, name: str, explained: str = "") -> Image:
         image = Image.objects.create(
             image_set=self.stimuli.image_set, name=name, split="train", labels=[],
-            sha256=hashlib.sha256(name.encode()).hexdigest(),
-            display_sha256=self.file(name), display_size=SIDE,
+            sha256=_named(name),
+            display_sha256=_named(name), display_size=SIDE,
         )  # fmt: skip
         Prediction.objects.create(
             classifier=self.stimuli.classifier, image=image, embedding=b"",
@@ -115,30 +106,11 @@ class _Maker:
             )  # fmt: skip
             NeededHeatmap.objects.create(
                 stimulus_set=self.stimuli, heatmap=heatmap, level=level,
-                overlay_sha256=self.file(f"{name} overlay {level}"),
+                overlay_sha256=_named(f"{name} overlay {level}"),
                 strongest=[0.25, 0.25, 0.25, 0.25], weakest=[0.7, 0.1, 0.25, 0.25],
             )  # fmt: skip
         return image
 
-    def file(self, name: str) -> str:
-        if self.draw is None:
-            return hashlib.sha256(name.encode()).hexdigest()
-        content = self.draw(name)
-        sha256 = hashlib.sha256(content).hexdigest()
-        media.write_once(media.display_path(sha256), content)
-        return sha256
 
-
-@lru_cache(maxsize=256)
-def drawn(name: str) -> bytes:
-    """Return a WebP picture that differs by name; overlays are reddish."""
-    import numpy as np
-    from PIL import Image as Pillow
-
-    rng = np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))
-    coarse = rng.integers(40, 230, (7, 7, 3), dtype=np.uint8)
-    if "overlay" in name:
-        coarse[..., 1:] //= 2
-    file = io.BytesIO()
-    Pillow.fromarray(coarse).resize((SIDE, SIDE)).save(file, "WEBP", quality=80)
-    return file.getvalue()
+def _named(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -6,7 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from studyplatform.identities import services as vault
 from studyplatform.identities.models import Identity
@@ -58,6 +60,18 @@ def test_arriving_again_in_the_same_browser_keeps_its_cookie(
     entered(client)
     assert client.cookies[tokens.COOKIE].value == before
     assert Session.objects.count() == 1
+
+
+def test_coming_back_never_moves_the_position(client: Client, version: StudyVersion) -> None:
+    """A page may be submitted at the same moment: writing the position here would undo it."""
+    walk(client, entered(client)["Location"], until="task/2")
+    with CaptureQueriesContext(connection) as queries:
+        entered(Client())
+    updates = [q["sql"] for q in queries if q["sql"].startswith('UPDATE "participation_session"')]
+    assert len(updates) == 1
+    assert '"cookie_sha256" =' in updates[0]
+    assert '"item" =' not in updates[0]
+    assert '"status" =' not in updates[0]
 
 
 def test_a_plain_link_makes_a_session_per_browser(version: StudyVersion) -> None:
@@ -135,10 +149,10 @@ def test_a_cookie_opens_one_study_only(client: Client, version: StudyVersion) ->
 
 def test_studies_not_running_let_in_previews_only(client: Client) -> None:
     draft = make_study(publish=False)
-    assert "has not begun" in text_of(entered(client))
+    assert "opens soon" in text_of(entered(client))
     for source in ("pilot", "bot"):
         link = services.entry_link(draft.study, source)
-        assert "has not begun" in text_of(client.get(link))
+        assert "opens soon" in text_of(client.get(link))
     assert not Session.objects.exists()
     link = services.entry_link(draft.study, "preview")
     assert client.get(link)["Location"] == "/s/trial/information/"
