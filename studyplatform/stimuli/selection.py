@@ -143,9 +143,10 @@ def choose_tasks(
     """Return the tasks label by label, shuffled within a label, each with its examples.
 
     New images are those nearest the median score of their label and outcome (mid-range), at least
-    `margin` from the threshold (stable); none serves twice, and none is an example of any task.
-    Examples are, per outcome, those of largest cosine between penultimate activations and the new
-    image's; in the order TP, FP, FN, TN. Raises TooFewImagesError.
+    `margin` from the threshold (stable); none serves twice, and none is an example of any task. An
+    image that another label needs for its own new images or examples is passed over. Examples are,
+    per outcome, those of largest cosine between penultimate activations and the new image's; in the
+    order TP, FP, FN, TN. Raises TooFewImagesError.
     """
     found = {
         label: outcomes(table.truth[label], table.scores[label], thresholds[label])
@@ -153,22 +154,39 @@ def choose_tasks(
     }
     taken: set[int] = set()
     chosen: dict[str, list[tuple[int, str]]] = {}
+    spare = {
+        (label, outcome): int((found[label] == outcome).sum())
+        - counts.get(outcome, 0)
+        - examples.get(outcome, 0)
+        for label, counts in new_images.items()
+        for outcome in OUTCOMES
+    }
     for label, counts in new_images.items():
         scores = table.scores[label]
         far = np.abs(scores - thresholds[label]) >= margin
         chosen[label] = []
         for outcome in OUTCOMES:
-            ranked = [
-                image
-                for image in nearest_median(table, label, found[label] == outcome, seed)
-                if far[image] and image not in taken
-            ]
             count = counts.get(outcome, 0)
-            if len(ranked) < count:
-                where = f"at least {margin:g} from the threshold and not yet a new image"
-                raise TooFewImagesError(label, outcome, len(ranked), count, where)
-            chosen[label] += [(image, outcome) for image in ranked[:count]]
-            taken.update(ranked[:count])
+            picked: list[int] = []
+            for image in nearest_median(table, label, found[label] == outcome, seed):
+                needed_by = [
+                    (other, str(found[other][image])) for other in new_images if other != label
+                ]
+                if len(picked) == count:
+                    break
+                if not far[image] or image in taken or any(spare[key] <= 0 for key in needed_by):
+                    continue
+                picked.append(image)
+                taken.add(image)
+                for key in needed_by:
+                    spare[key] -= 1
+            if len(picked) < count:
+                where = (
+                    f"at least {margin:g} from the threshold, not yet a new image, "
+                    "and not needed for another label"
+                )
+                raise TooFewImagesError(label, outcome, len(picked), count, where)
+            chosen[label] += [(image, outcome) for image in picked]
     tasks = []
     for number, (label, pairs) in enumerate(chosen.items()):
         order = np.random.default_rng([seed, number]).permutation(len(pairs))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 _SPLITS = ("train", "val")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+_VISIBLE = 0.25
 
 
 def silent(done: int, total: int) -> None:
@@ -47,9 +48,10 @@ def image_set_import_voc(
 ) -> ImportReport:
     """Import a folder in PASCAL VOC layout (JPEGImages, Annotations, ImageSets/Main).
 
-    An image carries the label of every object in its annotation. Each is cropped to its centred
-    square and resized to `size` pixels, the network's input. Raises StimuliError that lists every
-    unusable file; then nothing is kept.
+    Each image is cropped to its centred square and resized to `size` pixels, the network's input.
+    It carries the label of every annotated object of which the square keeps at least a quarter of
+    the box (ours: an object that was cut away is not there to be recognised). Raises StimuliError
+    that lists every unusable file; then nothing is kept.
     """
     _check_name(name)
     if not 16 <= size <= 1024:
@@ -187,4 +189,43 @@ def _voc_labels(path: Path) -> list[str]:
         raise errors.StimuliError(f"{path} is missing; expected an annotation per image.") from None
     except ElementTree.ParseError as error:
         raise errors.StimuliError(f"{path} is no XML: {error}.") from None
-    return sorted({name for one in tree.iter("object") if (name := one.findtext("name", ""))})
+    square = _kept_square(tree)
+    return sorted(
+        {
+            name
+            for one in tree.iter("object")
+            if (name := one.findtext("name", "")) and _is_visible(one, square, path)
+        }
+    )
+
+
+def _kept_square(tree: ElementTree.ElementTree) -> tuple[float, float, float, float] | None:
+    """Return the centred square as xmin, ymin, xmax, ymax; None where no size is annotated."""
+    try:
+        width = float(tree.findtext("size/width", ""))
+        height = float(tree.findtext("size/height", ""))
+    except ValueError:
+        return None
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _is_visible(
+    one: ElementTree.Element, square: tuple[float, float, float, float] | None, path: Path
+) -> bool:
+    """Return whether the square keeps enough of an object's box; True where there is no box."""
+    if square is None or one.find("bndbox") is None:
+        return True
+    try:
+        box = [
+            float(one.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")
+        ]
+    except ValueError:
+        raise errors.StimuliError(
+            f"{path} has a bndbox without four numbers; expected xmin, ymin, xmax, ymax."
+        ) from None
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    across = min(box[2], square[2]) - max(box[0], square[0])
+    down = min(box[3], square[3]) - max(box[1], square[1])
+    return area <= 0 or max(across, 0) * max(down, 0) >= _VISIBLE * area

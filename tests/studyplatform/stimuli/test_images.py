@@ -126,3 +126,28 @@ def test_scenes_are_imported_with_their_labels():
     assert image.split == "val"
     assert image.display_size > demo.SIZE
     assert (pictures.pixels_of(image.sha256) == scene.image).all()
+
+
+def test_an_object_cut_away_with_the_margins_is_no_label(tmp_path: Path):
+    """60 x 40 pixels keep x from 10 to 50. Of boxes 20 wide, the square keeps 0, 4, 6 and 20."""
+    folder = voc(tmp_path / "v", {"1": []})
+
+    def one(name: str, xmin: int) -> str:
+        box = f"<xmin>{xmin}</xmin><ymin>5</ymin><xmax>{xmin + 20}</xmax><ymax>25</ymax>"
+        return f"<object><name>{name}</name><bndbox>{box}</bndbox></object>"
+
+    objects = one("gone", -10) + one("sliver", -6) + one("part", -4) + one("whole", 20)
+    size = "<size><width>60</width><height>40</height></size>"
+    (folder / "Annotations" / "1.xml").write_text(f"<annotation>{size}{objects}</annotation>")
+    load(folder)
+    assert Image.objects.get().labels == ["part", "whole"]
+
+
+def test_a_box_without_numbers_is_named(tmp_path: Path):
+    folder = voc(tmp_path / "v", {"1": []})
+    (folder / "Annotations" / "1.xml").write_text(
+        "<annotation><size><width>60</width><height>40</height></size>"
+        "<object><name>cat</name><bndbox><xmin>a</xmin></bndbox></object></annotation>"
+    )
+    with pytest.raises(services.StimuliError, match=r"1\.xml has a bndbox without four numbers"):
+        load(folder)

@@ -172,3 +172,25 @@ def test_illustration_avoids_new_images_and_rather_examples():
     assert choose({13}, {12, 14}) in {12, 14}
     with pytest.raises(TooFewImagesError, match="0 false positives for the instructions"):
         choose({12, 13, 14}, set())
+
+
+def test_a_new_image_is_not_taken_from_a_label_that_needs_it():
+    """Image 1 is the median true positive of "a", but "b" has only it as its true positive."""
+    truth = {"a": np.array([1, 1, 1, 0], bool), "b": np.array([0, 1, 0, 0], bool)}
+    scores = {"a": np.array([0.9, 0.8, 0.7, 0.1]), "b": np.array([0.1, 0.9, 0.1, 0.1])}
+
+    def new_images(needed_by_b: int) -> dict[str, int]:
+        tasks = selection.choose_tasks(
+            Table(list("wxyz"), truth, scores, np.eye(4, dtype=np.float32)),
+            {"a": 0.5, "b": 0.5},
+            {"a": {"TP": 1}, "b": {"TP": needed_by_b, "TN": 1}},
+            {},
+            margin=0.0,
+            seed=0,
+        )
+        return {task.label: task.image for task in tasks if task.outcome == "TP"}
+
+    assert new_images(0) == {"a": 1}  # the counterpart: nobody else needs it
+    alone = new_images(1)
+    assert alone["b"] == 1
+    assert alone["a"] in {0, 2}
