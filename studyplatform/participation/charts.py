@@ -62,7 +62,11 @@ def _row(bar: ScoreBar, place: int) -> str:
         f'<rect x="{_LEFT}" y="{top + 2}" width="{_BARS}" height="{_ROW - 5}" fill="{_TRACK}"/>'
         f'<rect x="{_LEFT}" y="{top + 2}" width="{max(_BARS * bar.score, 1):.1f}" '
         f'height="{_ROW - 5}" fill="{colour}"/>'
-        f'<line x1="{line:.1f}" x2="{line:.1f}" y1="{top}" y2="{top + _ROW - 1}" '
-        f'stroke="{_RED}" stroke-width="2"/>'
-        f'<text x="{_LEFT + _BARS + 6}" y="{top + 10}" fill="{_RED}">{bar.threshold:.2f}</text>'
+        # White around the line, so that it stands out from a bar that crosses it.
+        + "".join(
+            f'<line x1="{line:.1f}" x2="{line:.1f}" y1="{top}" y2="{top + _ROW - 1}" '
+            f'stroke="{stroke}" stroke-width="{width}"/>'
+            for stroke, width in (("#ffffff", 5), (_RED, 2))
+        )
+        + f'<text x="{_LEFT + _BARS + 6}" y="{top + 10}" fill="{_RED}">{bar.threshold:.2f}</text>'
     )
