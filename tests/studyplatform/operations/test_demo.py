@@ -1,10 +1,11 @@
-"""The demo's account and addresses."""
+"""The demo's account and addresses; accounts of others."""
 
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from studyplatform.operations import demo
@@ -42,6 +43,20 @@ def test_a_lost_password_is_replaced(client: Client, tmp_path: Path) -> None:
     assert second.password != first.password
     assert not signs_in(client, first)
     assert signs_in(client, second)
+
+
+def test_a_member_is_added_with_a_password_printed_once(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("add_member", "ada", team="Lab")
+    told, password = capsys.readouterr().out.splitlines()
+    assert told == "ada is researcher in Lab."
+    assert signs_in(client, demo.Account("ada", password.removeprefix("Password: ")))
+    call_command("add_member", "ada", team="Lab", role="viewer")
+    assert capsys.readouterr().out.splitlines() == ["ada is viewer in Lab."]
+    assert Membership.objects.get().role == "viewer"
+    with pytest.raises(CommandError, match="no name to sign in with"):
+        call_command("add_member", "a b", team="Lab")
 
 
 def test_every_printed_address_opens(client: Client) -> None:

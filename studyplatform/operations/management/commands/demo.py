@@ -51,6 +51,8 @@ class Command(BaseCommand):
             raise CommandError("\n".join(error.problems)) from error
         except ProcessError as error:
             raise CommandError(f"Not running: {error}.") from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Stopped; the next start goes on where this one was.") from error
 
     def _run(self, options: dict[str, Any]) -> None:
         site = LocalSite(
