@@ -154,7 +154,7 @@ def choose_tasks(
     }
     taken: set[int] = set()
     chosen: dict[str, list[tuple[int, str]]] = {}
-    spare = {
+    spare: dict[tuple[str, str], int] = {
         (label, outcome): int((found[label] == outcome).sum())
         - counts.get(outcome, 0)
         - examples.get(outcome, 0)

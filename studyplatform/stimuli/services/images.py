@@ -189,7 +189,7 @@ def _voc_labels(path: Path) -> list[str]:
         raise errors.StimuliError(f"{path} is missing; expected an annotation per image.") from None
     except ElementTree.ParseError as error:
         raise errors.StimuliError(f"{path} is no XML: {error}.") from None
-    square = _kept_square(tree)
+    square = _kept_square(tree.getroot())
     return sorted(
         {
             name
@@ -199,11 +199,11 @@ def _voc_labels(path: Path) -> list[str]:
     )
 
 
-def _kept_square(tree: ElementTree.ElementTree) -> tuple[float, float, float, float] | None:
+def _kept_square(annotation: ElementTree.Element) -> tuple[float, float, float, float] | None:
     """Return the centred square as xmin, ymin, xmax, ymax; None where no size is annotated."""
     try:
-        width = float(tree.findtext("size/width", ""))
-        height = float(tree.findtext("size/height", ""))
+        width = float(annotation.findtext("size/width", ""))
+        height = float(annotation.findtext("size/height", ""))
     except ValueError:
         return None
     side = min(width, height)

@@ -145,8 +145,12 @@ def ledger_drain(
     `progress` is called after every row, rendered or failed.
     """
     rendered = 0
-    ledger_sweep(clock=clock)
-    while heatmap := heatmap_claim(version=version, clock=clock):
+    while True:
+        # Before every row: with a single worker the scheduled sweep waits until this task ends.
+        ledger_sweep(clock=clock)
+        heatmap = heatmap_claim(version=version, clock=clock)
+        if heatmap is None:
+            break
         rendered += _attempt(heatmap, clock)
         progress()
     # Those whose worker was killed between heatmap and overlay, or that were rendered before.
@@ -160,13 +164,15 @@ def ledger_sweep(*, clock: Clock = timezone.now) -> int:
     A row whose workers were lost at every attempt has failed: it may be what kills them.
     """
     expired = Heatmap.objects.filter(state=Heatmap.State.LEASED, leased_until__lt=clock())
+    keys = list(expired.values_list("key", flat=True))
+    if not keys:
+        return 0
     lost = expired.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Heatmap.State.FAILED,
         claim="",
         leased_until=None,
         error=f"The worker was lost {MAX_ATTEMPTS} times while it rendered this.",
     )
-    keys = list(expired.values_list("key", flat=True))
     requeued = expired.update(state=Heatmap.State.PENDING, claim="", leased_until=None)
     for key in keys:
         media.discard_old_drafts(media.heatmap_path(key).parent, LEASE)

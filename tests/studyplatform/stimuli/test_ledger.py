@@ -322,6 +322,26 @@ def test_what_a_killed_writer_left_is_swept(row: Heatmap, clock: Clock):
     assert young.exists()
 
 
+@pytest.mark.django_db
+def test_a_drain_takes_over_what_was_lost_meanwhile(
+    media_root: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """The scheduled sweep may have to wait for this very drain: it has to look by itself."""
+    enter(3)
+    claimed(clock)  # by a worker that is killed while the drain below is at work
+
+    class Slow:
+        def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
+            from explainers.base import Partial
+
+            clock.advance(40)
+            yield Partial(1, 1, lambda: map_of(4))
+
+    monkeypatch.setattr(runtime, "explainer", lambda *_: Slow())
+    assert ledger.ledger_drain(clock=clock) == 3
+    assert set(Heatmap.objects.values_list("state", flat=True)) == {"done"}
+
+
 def test_draining_twice_does_nothing(published_study: StudyVersion):
     before = list(Heatmap.objects.order_by("pk").values())
     assert ledger.ledger_drain() == 0
