@@ -68,7 +68,11 @@ def version_amend(*, study: Study, spec_text: str) -> StudyVersion:
 
 @transaction.atomic
 def version_replace_spec(*, version: StudyVersion, spec_text: str) -> StudyVersion:
-    """Give a draft another spec; its conditions are made anew. Published versions refuse."""
+    """Give a draft another spec; its conditions are made anew. Published versions refuse.
+
+    Stimuli follow from the spec: the room above orders this and makes them anew
+    (`stimuli.services.study_replace_draft`).
+    """
     spec = load(spec_text)
     locked = _draft_locked(version)
     if spec.slug != locked.study.slug:

@@ -9,7 +9,7 @@ from .classifiers import (
 from .errors import StimuliError
 from .images import ImportReport, image_set_import_demo, image_set_import_voc
 from .ledger import heatmaps_retry, ledger_drain, ledger_sweep
-from .preparation import stimuli_prepare, study_create_with_stimuli
+from .preparation import stimuli_prepare, study_create_with_stimuli, study_replace_draft
 from .publishing import publish_problems, version_publish
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "publish_problems",
     "stimuli_prepare",
     "study_create_with_stimuli",
+    "study_replace_draft",
     "version_publish",
 ]

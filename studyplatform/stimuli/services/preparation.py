@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from studyplatform.studies.models import StudyVersion, Team
-from studyplatform.studies.services import check_slug_free, study_create
+from studyplatform.studies.services import check_slug_free, study_create, version_replace_spec
 from studyplatform.studies.spec import Outcome, Spec, load
 
 from .. import pictures, runtime, selection
@@ -48,6 +49,27 @@ def study_create_with_stimuli(
         version = study_create(team=team, spec_text=spec_text)
         stimuli_prepare(version=version)
     return version
+
+
+def study_replace_draft(
+    *, version: StudyVersion, spec_text: str, progress: Progress = silent
+) -> StudyVersion:
+    """Give a draft another spec, and stimuli that follow from it; both or neither.
+
+    Heatmaps rendered before stay in the ledger and are not rendered again. Raises as
+    `study_create_with_stimuli`, and StudyError for a version that is published or was walked.
+    """
+    _materials(load(spec_text), progress)
+    with transaction.atomic():
+        try:
+            StimulusSet.objects.filter(version=version, version__published_at=None).delete()
+            replaced = version_replace_spec(version=version, spec_text=spec_text)
+        except ProtectedError:
+            raise StimuliError(
+                f"Sessions were begun with {version}, so it is not replaced; take another slug."
+            ) from None
+        stimuli_prepare(version=replaced)
+    return replaced
 
 
 def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> StimulusSet:

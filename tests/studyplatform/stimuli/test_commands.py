@@ -49,6 +49,9 @@ def test_from_spec_to_published_study(
     path = tmp_path / "spec.yaml"
     path.write_text(spec_text(**{**SMALL, "slug": "second"}))
     assert "6 conditions, 4 tasks" in run("create_study", str(path), "--team", "Second team")
+    with pytest.raises(CommandError, match="already a study 'second'"):
+        run("create_study", str(path))
+    assert "6 conditions, 4 tasks" in run("create_study", str(path), "--replace")
     with pytest.raises(CommandError, match="heatmaps are not rendered yet"):
         run("lint_study", "second")
     with pytest.raises(CommandError, match="heatmaps are not rendered yet"):

@@ -294,6 +294,36 @@ def test_what_is_missing_blocks_publishing(draft: StudyVersion, spoil, sentence:
     assert version.sha256 == ""
 
 
+def test_a_draft_with_another_spec_gets_stimuli_that_follow_from_it(
+    draft: StudyVersion, spec_text: SpecText
+):
+    text = spec_text(**{**SMALL, "tasks": {"new_images": {"cat": {"TP": 1}, "dog": {"FN": 1}}}})
+    replaced = services.study_replace_draft(version=draft, spec_text=text)
+    assert [(t.label, t.outcome) for t in selectors.tasks_of(replaced)] == [
+        ("cat", "TP"),
+        ("dog", "FN"),
+    ]
+    assert StimulusSet.objects.count() == 1
+    assert "not rendered yet" in services.publish_problems(version=replaced)[0]
+
+
+def test_a_spec_that_will_not_do_leaves_the_draft_as_it_was(
+    draft: StudyVersion, spec_text: SpecText
+):
+    before = list(Task.objects.values())
+    text = spec_text(**{**SMALL, "tasks": {"new_images": {"cat": {"TP": 150}}}})
+    with pytest.raises(services.StimuliError, match="are needed"):
+        services.study_replace_draft(version=draft, spec_text=text)
+    assert list(Task.objects.values()) == before
+    assert services.publish_problems(version=StudyVersion.objects.get(pk=draft.pk)) == []
+
+
+def test_a_published_study_is_not_replaced(published_study: StudyVersion, spec_text: SpecText):
+    with pytest.raises(StudyError, match="is published and cannot change"):
+        services.study_replace_draft(version=published_study, spec_text=spec_text(**SMALL))
+    assert Task.objects.count() == 4
+
+
 def test_an_amendment_gets_stimuli_of_its_own(published_study: StudyVersion, spec_text: SpecText):
     text = spec_text(**{**SMALL, "title": "Another title"})
     amended = version_amend(study=published_study.study, spec_text=text)

@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from studyplatform.stimuli import selectors, services
-from studyplatform.stimuli.management.base import StimuliCommand
+from studyplatform.stimuli.management.base import StimuliCommand, latest_version
 from studyplatform.studies.models import Team
+from studyplatform.studies.spec import load
 
 
 class Command(StimuliCommand):
@@ -17,17 +18,26 @@ class Command(StimuliCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("spec", type=Path, help="the spec's file")
         parser.add_argument("--team", default="Team", help="who owns the study; made if new")
+        parser.add_argument(
+            "--replace", action="store_true", help="replace the draft of the same slug"
+        )
 
     def run(self, **options: Any) -> None:
         try:
             text = options["spec"].read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise CommandError(f"{options['spec']} is no UTF-8 text; expected YAML.") from None
-        team = Team.objects.filter(name=options["team"]).first()
+        team = Team.objects.filter(name=options["team"]).first() or Team(name=options["team"])
+        draft = latest_version(load(text).slug) if options["replace"] else None
         with self.bar("Scoring images") as progress:
-            version = services.study_create_with_stimuli(
-                team=team or Team(name=options["team"]), spec_text=text, progress=progress
-            )
+            if draft:
+                version = services.study_replace_draft(
+                    version=draft, spec_text=text, progress=progress
+                )
+            else:
+                version = services.study_create_with_stimuli(
+                    team=team, spec_text=text, progress=progress
+                )
         slug = version.study.slug
         heatmaps = selectors.render_progress(version).total
         self.say(
