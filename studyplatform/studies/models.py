@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from .fields import OrderedJSONField
 from .spec import Spec, from_data
 
 
@@ -67,7 +68,7 @@ class StudyVersion(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    data = models.JSONField(help_text="the spec as plain data")
+    data = OrderedJSONField(help_text="the spec as plain data")
     manifest = models.JSONField(
         default=dict, help_text="stimuli with content hashes, at publishing"
     )
@@ -103,7 +104,7 @@ class Condition(models.Model):
     version = models.ForeignKey(StudyVersion, on_delete=models.PROTECT, related_name="conditions")
     key = models.CharField(max_length=120)
     position = models.PositiveSmallIntegerField()
-    levels = models.JSONField(help_text="factor -> level")
+    levels = OrderedJSONField(help_text="factor -> level, in the order of the spec")
     target = models.PositiveIntegerField()
 
     class Meta:

@@ -104,8 +104,8 @@ def version_freeze(*, version: StudyVersion, manifest: dict[str, Any]) -> StudyV
 
 def version_sha256(spec: Spec, manifest: dict[str, Any]) -> str:
     """Return the SHA-256 of the canonical JSON of a spec together with its stimuli."""
-    content = {"spec": json.loads(spec.canonical()), "stimuli": manifest}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    stimuli = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = f'{{"spec":{spec.canonical()},"stimuli":{stimuli}}}'
     return hashlib.sha256(text.encode()).hexdigest()
 
 

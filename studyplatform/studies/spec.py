@@ -366,10 +366,12 @@ class Spec(Part):
         return next(question for question in self.questions if question.type == "prediction")
 
     def canonical(self) -> str:
-        """Return the spec as canonical JSON: sorted keys, no spaces, money as text."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
+        """Return the spec as canonical JSON: no spaces, money as text, keys in a fixed order.
+
+        That is the order of the models here and, inside `factors`, `heatmaps` and the like, the
+        order of the file: it decides about conditions, blocks and numbers of tasks.
+        """
+        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
 
     def sha256(self) -> str:
         return hashlib.sha256(self.canonical().encode()).hexdigest()

@@ -51,11 +51,12 @@ def composable(needed: QuerySet[NeededHeatmap]) -> list[NeededHeatmap]:
     return found
 
 
-def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box]:
+def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box] | None:
     """Return the windows of largest and smallest mean positive relevance: x, y, width, height.
 
     In fractions of the sides of `raw` (H, W), a quarter of them large; the two do not overlap.
-    Among equally weak windows, the one farthest from the strongest.
+    Among equally weak windows, the one farthest from the strongest. None where the weakest has
+    more than half of the strongest's relevance (ours): nobody could tell them apart.
     """
     height, width = raw.shape
     high, wide = max(round(height / 4), 1), max(round(width / 4), 1)
@@ -70,6 +71,8 @@ def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box]:
     distance = np.hypot(rows - top, columns - left)
     # Differences of sums leave rounding behind: what is below it counts as equally weak.
     weakest = means <= means[apart].min() + 1e-9 * float(means.max())
+    if means[apart].min() >= means.max() / 2:
+        return None
     choice = np.where(apart & weakest, distance, -1.0)
     low_top, low_left = np.unravel_index(int(choice.argmax()), choice.shape)
 
@@ -92,7 +95,7 @@ def _compose(needed: NeededHeatmap, scale: float | None) -> None:
         (photograph.shape[1], photograph.shape[0]), PillowImage.Resampling.BILINEAR
     )
     drawn = render.overlay(photograph, np.asarray(enlarged), scale=scale)
-    strongest, weakest = strongest_and_weakest(raw)
+    strongest, weakest = strongest_and_weakest(raw) or (None, None)
     NeededHeatmap.objects.filter(pk=needed.pk).update(
         overlay_sha256=pictures.store_display(PillowImage.fromarray(drawn)),
         strongest=strongest,

@@ -29,6 +29,7 @@ def publish_problems(*, version: StudyVersion) -> list[str]:
     return [
         *_task_problems(version, tasks),
         *_illustration_problems(version, stimulus_set),
+        *_region_problems(version, stimulus_set),
         *_score_problems(stimulus_set, images),
         *_heatmap_problems(stimulus_set),
         *_file_problems(stimulus_set, images),
@@ -141,6 +142,26 @@ def _illustration_problems(version: StudyVersion, stimulus_set: StimulusSet) -> 
         f"{path}: there is no {figure.outcome} image of {figure.label!r} chosen for it."
         for path, figure in version.spec.figures()
         if (figure.label, figure.outcome) not in found
+    ]
+
+
+def _region_problems(version: StudyVersion, stimulus_set: StimulusSet) -> list[str]:
+    """Screening items on a heatmap that is red all over would have no right answer."""
+    shown = {
+        (one.label, one.outcome): one.image.sha256
+        for one in stimulus_set.illustrations.select_related("image")
+    }
+    rows = stimulus_set.needed_heatmaps.exclude(overlay_sha256="").filter(strongest__isnull=True)
+    unclear = set(rows.values_list("level", "heatmap__label", "heatmap__image__sha256"))
+    return [
+        f"screening.items.{item.key}: the {level} heatmap of the {item.figure.outcome} image of "
+        f"{item.figure.label!r} has no part that is clearly weaker than its strongest; choose "
+        "another figure, or set stimuli.thresholds so that another image is chosen."
+        for item in version.spec.screening.items
+        if item.region
+        for level in version.spec.heatmaps
+        if (level, item.figure.label, shown.get((item.figure.label, item.figure.outcome)))
+        in unclear
     ]
 
 

@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 from django.conf import settings
+import studyplatform.studies.fields
 from django.db import migrations, models
 
 
@@ -38,7 +39,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
-                ('data', models.JSONField(help_text='the spec as plain data')),
+                ('data', studyplatform.studies.fields.OrderedJSONField(help_text='the spec as plain data')),
                 ('manifest', models.JSONField(default=dict, help_text='stimuli with content hashes, at publishing')),
                 ('sha256', models.CharField(blank=True, default='', max_length=64)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -55,7 +56,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.CharField(max_length=120)),
                 ('position', models.PositiveSmallIntegerField()),
-                ('levels', models.JSONField(help_text='factor -> level')),
+                ('levels', studyplatform.studies.fields.OrderedJSONField(help_text='factor -> level, in the order of the spec')),
                 ('target', models.PositiveIntegerField()),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='conditions', to='studies.studyversion')),
             ],

@@ -275,6 +275,10 @@ def draft(published_study: StudyVersion) -> StudyVersion:
         ),
         (lambda s: s.needed_heatmaps.update(overlay_sha256=""), "not rendered yet"),
         (
+            lambda s: s.needed_heatmaps.update(strongest=None, weakest=None),
+            "no part that is clearly weaker",
+        ),
+        (
             lambda s: s.needed_heatmaps.update(overlay_sha256="0" * 64),
             "picture files are missing on disk",
         ),

@@ -128,9 +128,15 @@ def test_yaml_builds_no_python_objects():
     assert "no YAML" in problem
 
 
-def test_the_hash_does_not_depend_on_the_order_of_keys(spec_text: SpecText):
+def test_the_hash_depends_on_order_only_where_order_counts(spec_text: SpecText):
     spec = load(spec_text())
     data = spec.model_dump(mode="json")
     turned = dict(reversed(list(data.items())))
     assert Spec.model_validate(turned).sha256() == spec.sha256()
+    # The order of factors decides about that of conditions, the order of labels about blocks.
+    for part, key in (("factors", None), ("tasks", "new_images")):
+        mapping = data[part][key] if key else data[part]
+        other = dict(reversed(list(mapping.items())))
+        changed = {**data, part: {**data[part], key: other} if key else other}
+        assert Spec.model_validate(changed).sha256() != spec.sha256()
     assert load(spec_text(seed=2)).sha256() != spec.sha256()
