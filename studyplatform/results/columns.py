@@ -34,6 +34,7 @@ class Person:
     reward: Reward | None
     n_tasks: int
     n_correct: int
+    exclusion: str | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ PERSON_REST: list[Column[Person]] = [
         "excluded",
         TRUTH,
         "whether the participant is left out of the analysis",
-        lambda r: r.session.excluded,
+        lambda r: r.exclusion is not None,
     ),
-    Column("exclusion_reason", "text", "why", lambda r: r.session.exclusion_reason),
+    Column("exclusion_reason", "text", "why", lambda r: r.exclusion or ""),
     Column("arrived_at", TIME, "first page opened", lambda r: r.session.arrived_at),
     Column("consented_at", TIME, "consent given", lambda r: r.session.consented_at),
     Column("completed_at", TIME, "last answer saved", lambda r: r.session.completed_at),

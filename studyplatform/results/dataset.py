@@ -15,6 +15,7 @@ from studyplatform.studies.spec import Spec
 
 from . import columns
 from .columns import EventRow, OtherAnswer, Person, TaskAnswer
+from .exclusions import exclusion_reason
 
 SOURCES = [*Session.Source.values, "all"]
 CHUNK = 200
@@ -89,6 +90,7 @@ class Dataset:
                 getattr(session, "reward", None),
                 session.n_tasks,
                 session.n_correct,
+                exclusion_reason(session, self.versions[session.version_id].spec),
             )
             self.tick()
 

@@ -5,12 +5,17 @@ import os
 import random
 import subprocess
 import sys
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -168,11 +173,32 @@ def test_a_full_study_says_so_to_participants_and_not_to_bots() -> None:
 
 
 def _at_once(tmp_path: Path, *arguments: str) -> dict[str, int]:
-    """Run 24 consents at once in a process of its own, on a database file as in production."""
+    """Run 24 consents at once in a process of its own, on a fresh database of the same kind."""
+    with _fresh_database(tmp_path) as address:
+        return _run(tmp_path, address, *arguments)
+
+
+@contextmanager
+def _fresh_database(tmp_path: Path) -> Iterator[str]:
+    """Yield the address of an empty database: a file, or one more on the tests' PostgreSQL."""
+    if connection.vendor == "sqlite":
+        yield f"sqlite:///{tmp_path / 'db.sqlite3'}"
+        return
+    server = os.environ["DATABASE_URL"]
+    name = f"consents_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, dbname="postgres", autocommit=True) as postgres:
+        postgres.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        finally:
+            postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run(tmp_path: Path, address: str, *arguments: str) -> dict[str, int]:
     environment = {
         **os.environ,
         "VAR_DIR": str(tmp_path),
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "DATABASE_URL": address,
         "PLAIN_STATIC": "1",
         "LOG_LEVEL": "CRITICAL",
     }
