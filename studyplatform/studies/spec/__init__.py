@@ -1,0 +1,23 @@
+"""What a study is: one YAML file, checked here before anything is made from it.
+
+`Spec.model_json_schema()` is the schema for editors; `load` turns a file's text into a Spec or
+raises SpecError, whose lines each name the path in the file and what was expected.
+"""
+
+from .parts import Code, Figure, InstructionPage, Outcome, Question, Recruitment, ScreeningItem
+from .reading import SpecError, from_data, load
+from .study import Spec
+
+__all__ = [
+    "Code",
+    "Figure",
+    "InstructionPage",
+    "Outcome",
+    "Question",
+    "Recruitment",
+    "ScreeningItem",
+    "Spec",
+    "SpecError",
+    "from_data",
+    "load",
+]

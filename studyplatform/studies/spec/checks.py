@@ -1,0 +1,61 @@
+"""The rules across the parts of a spec: what one part says must fit what another says."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .. import when as conditions_when
+from .parts import Exits
+
+if TYPE_CHECKING:
+    from .study import Spec
+
+
+def problems_of(spec: "Spec") -> Iterator[str]:
+    """Yield one sentence for each thing that does not fit."""
+    levels = {name: factor.levels for name, factor in spec.factors.items()}
+    shown = [level for level in levels.get("heatmap", []) if level != "none"]
+    for level in shown:
+        if level not in spec.heatmaps:
+            yield f"factors.heatmap has the level {level!r} but heatmaps.{level} is missing"
+    for level in spec.heatmaps:
+        if level not in shown:
+            yield f"heatmaps.{level} is no level of factors.heatmap"
+    if extra := set(levels.get("scores", [])) - {"hidden", "shown"}:
+        yield f"factors.scores has {sorted(extra)[0]!r}; expected hidden and shown"
+    for path, text in _whens(spec):
+        try:
+            conditions_when.check(text, levels)
+        except ValueError as error:
+            yield f"{path}: {error}"
+    for path, figure in spec.figures():
+        if figure.label in spec.tasks.new_images:
+            yield f"{path}.label: {figure.label!r} is a task's label; expected one no task uses"
+    predictions = [question for question in spec.questions if question.type == "prediction"]
+    if len(predictions) != 1:
+        yield f"questions has {len(predictions)} of type prediction; expected exactly one"
+    for name, questions in (("questions", spec.questions), ("afterwards", spec.afterwards)):
+        keys = [question.key for question in questions]
+        if len(set(keys)) != len(keys):
+            yield f"{name}: two questions have the same key"
+    if len({item.key for item in spec.screening.items}) != len(spec.screening.items):
+        yield "screening.items: two items have the same key"
+    codes = [getattr(spec.exits, name).code for name in Exits.model_fields]
+    if len(set(codes)) != len(codes):
+        yield "exits: two outcomes have the same code; expected one code per outcome"
+    for hypothesis in spec.analysis.hypotheses:
+        if hypothesis.factor not in spec.factors:
+            yield f"analysis.hypotheses.{hypothesis.key}: no factor {hypothesis.factor!r}"
+
+
+def _whens(spec: "Spec") -> Iterator[tuple[str, str]]:
+    for i, page in enumerate(spec.instructions):
+        yield f"instructions.{i}.when", page.when
+    for i, item in enumerate(spec.screening.items):
+        yield f"screening.items.{i}.when", item.when
+    for path, figure in spec.figures():
+        yield f"{path}.when", figure.when
+    for name, questions in (("questions", spec.questions), ("afterwards", spec.afterwards)):
+        for i, question in enumerate(questions):
+            yield f"{name}.{i}.when", question.when
+            for j, option in enumerate(question.options):
+                yield f"{name}.{i}.options.{j}.when", option.when
