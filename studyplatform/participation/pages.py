@@ -236,7 +236,7 @@ def _exit(session: Session, item: Item, form: Any) -> dict[str, Any]:
         "message": texts.markdown(leave.message, values_of(session)),
         "code": leave.code,
         # Whoever came by a plain link has no submission to return to.
-        "return_url": spec.recruitment.return_url.format(code=leave.code)
+        "return_url": spec.recruitment.return_address(leave.code)
         if session.identity_id or session.source == Session.Source.PREVIEW
         else "",
     }
