@@ -9,6 +9,11 @@ from .parts import Exits
 if TYPE_CHECKING:
     from .study import Spec
 
+# Exports name a column `answer_correct` where a question's key is that of a column they have
+# already (here `correct`), and `factor_status` likewise: no key may lay claim to such a name.
+QUESTION_PREFIX = "answer_"
+FACTOR_PREFIX = "factor_"
+
 
 def problems_of(spec: "Spec") -> Iterator[str]:
     """Yield one sentence for each thing that does not fit."""
@@ -33,6 +38,24 @@ def problems_of(spec: "Spec") -> Iterator[str]:
     predictions = [question for question in spec.questions if question.type == "prediction"]
     if len(predictions) != 1:
         yield f"questions has {len(predictions)} of type prediction; expected exactly one"
+    for i, question in enumerate(spec.questions):
+        # Without a prediction an answer counts neither as right nor as wrong, and is not paid.
+        if question.type == "prediction" and (question.when or not question.required):
+            yield (
+                f"questions.{i}: the prediction is asked of everybody and has to be answered; "
+                "take out its `when` and `required`"
+            )
+        if question.key.startswith(QUESTION_PREFIX):
+            yield (
+                f"questions.{i}.key: {question.key!r} begins with {QUESTION_PREFIX!r}, which "
+                "exports put before a key whose name is taken; expected another key"
+            )
+    for name in spec.factors:
+        if name.startswith(FACTOR_PREFIX):
+            yield (
+                f"factors.{name}: the name begins with {FACTOR_PREFIX!r}, which exports put "
+                "before a factor whose name is taken; expected another name"
+            )
     for name, questions in (("questions", spec.questions), ("afterwards", spec.afterwards)):
         keys = [question.key for question in questions]
         if len(set(keys)) != len(keys):

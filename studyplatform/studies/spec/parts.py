@@ -3,6 +3,7 @@
 Source of the defaults: paper 001, section 5 and appendices; what the paper leaves open is ours.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -12,7 +13,18 @@ Outcome = Literal["TP", "FP", "FN", "TN"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Level = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Text = Annotated[str, Field(min_length=1)]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 Money = Annotated[Decimal, Field(ge=0, max_digits=8, decimal_places=2)]
+
+
+def repeated(values: Iterable[str]) -> str | None:
+    """Return the first value that comes a second time, None where all differ."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
 
 
 class Part(BaseModel):
@@ -174,6 +186,9 @@ class Question(Part):
             raise ValueError(f"a {self.type} question needs at least two options")
         if not needs and self.options:
             raise ValueError(f"a {self.type} question takes no options")
+        values = [option.value for option in self.options]
+        if twice := repeated(values):
+            raise ValueError(f"two options have the value {twice!r}; expected one value per option")
         return self
 
 
@@ -200,14 +215,31 @@ class Exits(Part):
 class Recruitment(Part):
     """Where participants come from; the defaults are Prolific's parameter names."""
 
-    person_parameter: str = "PROLIFIC_PID"
-    study_parameter: str = "STUDY_ID"
-    submission_parameter: str = "SESSION_ID"
-    return_url: Annotated[str, Field(pattern=r"^https://[^\s]+\{code\}[^\s]*$")] = (
+    person_parameter: Parameter = "PROLIFIC_PID"
+    study_parameter: Parameter = "STUDY_ID"
+    submission_parameter: Parameter = "SESSION_ID"
+    return_url: Annotated[str, Field(pattern=r"^https://[^\s{}]+\{code\}[^\s{}]*$")] = (
         "https://app.prolific.com/submissions/complete?cc={code}"
     )
     minimum_screen_width: Annotated[int, Field(ge=0, le=4000)] = 1024
     allow_phones: bool = False
+
+    @model_validator(mode="after")
+    def _parameters(self) -> Self:
+        names = [self.person_parameter, self.study_parameter, self.submission_parameter]
+        if twice := repeated(names):
+            raise ValueError(f"two parameters are named {twice!r}; expected three different names")
+        # Signed links (preview, pilot, simulated) carry parameters of these names.
+        if taken := {"source", "token"}.intersection(names):
+            raise ValueError(
+                f"a parameter is named {min(taken)!r}, which the site's own links use; "
+                "expected another name"
+            )
+        return self
+
+    def return_address(self, code: str) -> str:
+        """Return the address that takes a participant back to the panel with this code."""
+        return self.return_url.replace("{code}", code)
 
 
 class Hypothesis(Part):
@@ -228,6 +260,12 @@ class ExclusionRule(Part):
     rule: Literal["screening_failed", "faster_than_minutes"]
     value: float | None = None
     applies: bool = True
+
+    @model_validator(mode="after")
+    def _value(self) -> Self:
+        if self.rule == "faster_than_minutes" and (self.value is None or self.value <= 0):
+            raise ValueError("faster_than_minutes needs a value; expected minutes above 0")
+        return self
 
 
 class Code(Part):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from studyplatform.results import columns
 from studyplatform.studies.spec import Spec, SpecError, load
 
 SpecText = Callable[..., str]
@@ -66,6 +67,39 @@ def test_the_preset_is_the_papers_study(spec_text: SpecText):
         ),
         ({"stimuli": {"thresholds": "f2"}}, "stimuli.thresholds: Input should be 'f1'"),
         ({"questions": [{"key": "a", "type": "text", "prompt": "?"}]}, "questions has 0 of type"),
+        (
+            {"recruitment": {"return_url": "https://a.example/{code}{x}"}},
+            "recruitment.return_url: String should match pattern",
+        ),
+        (
+            {"recruitment": {"return_url": "https://a.example/{{code}}"}},
+            "recruitment.return_url: String should match pattern",
+        ),
+        (
+            {"recruitment": {"study_parameter": "PROLIFIC_PID"}},
+            "recruitment: two parameters are named 'PROLIFIC_PID'; expected three different names",
+        ),
+        (
+            {"recruitment": {"person_parameter": "token"}},
+            "recruitment: a parameter is named 'token', which the site's own links use",
+        ),
+        (
+            {"recruitment": {"submission_parameter": "source"}},
+            "recruitment: a parameter is named 'source', which the site's own links use",
+        ),
+        ({"recruitment": {"person_parameter": "a&b"}}, "recruitment.person_parameter: String"),
+        (
+            {"exclusions": [{"key": "fast", "rule": "faster_than_minutes"}]},
+            "exclusions.0: faster_than_minutes needs a value; expected minutes above 0",
+        ),
+        (
+            {"exclusions": [{"key": "fast", "rule": "faster_than_minutes", "value": 0}]},
+            "exclusions.0: faster_than_minutes needs a value; expected minutes above 0",
+        ),
+        (
+            {"factors": {"factor_status": {"levels": ["a", "b"]}}},
+            "factors.factor_status: the name begins with 'factor_', which exports put before",
+        ),
     ],
 )
 def test_one_fault_is_one_sentence_with_its_path(spec_text: SpecText, changes: dict, expected: str):
@@ -93,6 +127,48 @@ def test_a_figure_may_not_show_a_tasks_label(spec_text: SpecText):
     page = {"title": "A", "body": "B", "figures": [{"label": "cat", "outcome": "TP"}]}
     [problem] = problems(spec_text(instructions=[page]))
     assert problem.startswith("instructions.0.figures.0.label: 'cat' is a task's label")
+
+
+PREDICTION = {"key": "prediction", "type": "prediction", "prompt": "Will it?"}
+
+
+@pytest.mark.parametrize("change", [{"when": "heatmap != none"}, {"required": False}])
+def test_the_prediction_is_asked_of_everybody(spec_text: SpecText, change: dict):
+    [problem] = problems(spec_text(questions=[PREDICTION | change]))
+    assert problem.startswith("questions.0: the prediction is asked of everybody")
+    # The control: it is the change that is refused.
+    assert load(spec_text(questions=[PREDICTION])).prediction.required
+
+
+def test_two_options_never_store_the_same_value(spec_text: SpecText):
+    options = [{"value": "a", "label": "One"}, {"value": "a", "label": "Other"}]
+    question = {"key": "liked", "type": "choice", "prompt": "Which?", "options": options}
+    [problem] = problems(spec_text(afterwards=[question]))
+    assert problem == (
+        "afterwards.0: two options have the value 'a'; expected one value per option"
+    )
+    options[1]["value"] = "b"
+    assert load(spec_text(afterwards=[question])).afterwards[0].options[1].value == "b"
+
+
+def test_no_two_questions_share_a_column_of_the_export(spec_text: SpecText):
+    """`correct` is exported as `answer_correct`: no question may have that key itself."""
+
+    def text(key: str) -> dict[str, str]:
+        return {"key": key, "type": "text", "prompt": "?"}
+
+    [problem] = problems(spec_text(questions=[PREDICTION, text("correct"), text("answer_correct")]))
+    assert problem.startswith("questions.2.key: 'answer_correct' begins with 'answer_'")
+    spec = load(spec_text(questions=[PREDICTION, text("correct"), text("predicted")]))
+    names = [column.name for column in columns.task_columns([spec])]
+    assert {"answer_correct", "answer_predicted", "correct", "predicted"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
+def test_the_address_back_to_the_panel_carries_the_code(spec_text: SpecText):
+    changed = {"return_url": "https://a.example/%7Bx%7D?done={code}#end"}
+    recruitment = load(spec_text(recruitment=changed)).recruitment
+    assert recruitment.return_address("C0DE") == "https://a.example/%7Bx%7D?done=C0DE#end"
 
 
 def test_a_bare_yes_is_an_answer(spec_text: SpecText):
