@@ -4,20 +4,58 @@
 raises SpecError, whose lines each name the path in the file and what was expected.
 """
 
-from .parts import Code, Figure, InstructionPage, Outcome, Question, Recruitment, ScreeningItem
+from .parts import (
+    AnalysisPlan,
+    Code,
+    Consent,
+    Contact,
+    ExclusionRule,
+    Exit,
+    Exits,
+    Factor,
+    Figure,
+    HeatmapMethod,
+    Hypothesis,
+    InstructionPage,
+    Option,
+    Outcome,
+    Part,
+    Pay,
+    Question,
+    Recruitment,
+    Screening,
+    ScreeningItem,
+    Stimuli,
+    Tasks,
+)
 from .reading import SpecError, from_data, load
 from .study import Spec
 
 __all__ = [
+    "AnalysisPlan",
     "Code",
+    "Consent",
+    "Contact",
+    "ExclusionRule",
+    "Exit",
+    "Exits",
+    "Factor",
     "Figure",
+    "HeatmapMethod",
+    "Hypothesis",
     "InstructionPage",
+    "Option",
     "Outcome",
+    "Part",
+    "Pay",
     "Question",
     "Recruitment",
+    "Screening",
     "ScreeningItem",
     "Spec",
     "SpecError",
+    "Stimuli",
+    "Tasks",
     "from_data",
     "load",
 ]
