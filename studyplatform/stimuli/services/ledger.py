@@ -74,8 +74,10 @@ def heatmap_publish(
 ) -> None:
     """Put the raw heatmap in its place and mark the row done, both or neither.
 
-    ClaimLostError where the row went to another worker; nothing of `raw` then stays.
+    ClaimLostError where the row went to another worker, ValueError for a map that is none;
+    nothing of `raw` then stays.
     """
+    _check_map(heatmap, raw)
     target = media.heatmap_path(heatmap.key)
     with media.draft(target) as draft:
         np.save(draft, raw, allow_pickle=False)
@@ -193,6 +195,17 @@ def heatmaps_retry(*, version: StudyVersion) -> int:
     return Heatmap.objects.filter(pk__in=failed.values("pk")).update(
         state=Heatmap.State.PENDING, attempts=0, error="", claim="", leased_until=None
     )
+
+
+def _check_map(heatmap: Heatmap, raw: NDArray[np.float32]) -> None:
+    """Raise ValueError for what no overlay can be made of: it would be found out too late."""
+    side = heatmap.classifier.size
+    if raw.shape != (side, side):
+        raise ValueError(
+            f"{heatmap.method} gave a map of shape {raw.shape}; expected {(side, side)}."
+        )
+    if not np.isfinite(raw).all():
+        raise ValueError(f"{heatmap.method} gave a map with values that are NaN or infinite.")
 
 
 def _attempt(heatmap: Heatmap, clock: Clock) -> int:

@@ -1,10 +1,13 @@
 """Overlays: a raw heatmap laid over the picture people see, and its strongest and weakest part."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from PIL import Image as PillowImage
 
@@ -14,6 +17,8 @@ from ..models import Heatmap, Image, NeededHeatmap
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+logger = logging.getLogger(__name__)
+
 Box = list[float]
 
 
@@ -22,14 +27,27 @@ def overlays_compose(*, needed: QuerySet[NeededHeatmap]) -> int:
 
     With `overlay_scale: map` an overlay needs its own heatmap only; with `label` or `study` all
     heatmaps that share its scale must be rendered. Twice does no harm: files are named by content.
+
+    A heatmap no overlay can be made of has failed, with the reason, and the others go on: left as
+    rendered, it would stand in the way of every later call. A retry renders and composes it anew.
     """
-    ready = composable(needed)
-    for _, group in groupby(ready, key=_scale_group):
+    composed = 0
+    for _, group in groupby(composable(needed), key=_scale_group):
         members = list(group)
-        scale = _common_scale(members[0])
+        scale = None
+        if _mode(members[0]) != "map":
+            sharing, scales = list(_sharing(members[0])), []
+            for one in sharing:
+                with _or_failed(one):
+                    scales.append(_own_scale(one))
+            if not scales or len(scales) < len(sharing):
+                continue
+            scale = max(scales)
         for one in members:
-            _compose(one, scale)
-    return len(ready)
+            with _or_failed(one):
+                _compose(one, scale)
+                composed += 1
+    return composed
 
 
 def composable(needed: QuerySet[NeededHeatmap]) -> list[NeededHeatmap]:
@@ -82,6 +100,27 @@ def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box] | None:
     return box(int(top), int(left)), box(int(low_top), int(low_left))
 
 
+@contextmanager
+def _or_failed(needed: NeededHeatmap) -> Iterator[None]:
+    """Let the heatmap have failed, with the reason, where the block does."""
+    try:
+        yield
+    except DatabaseError:
+        raise  # no fault of the heatmap
+    except Exception as error:
+        logger.exception("Heatmap %s: no overlay can be made", needed.heatmap_id)
+        Heatmap.objects.filter(pk=needed.heatmap_id, state=Heatmap.State.DONE).update(
+            state=Heatmap.State.FAILED,
+            error=f"No overlay can be made of it: {type(error).__name__}: {error}",
+        )
+
+
+def _own_scale(needed: NeededHeatmap) -> float:
+    from explainers import render
+
+    return render.positive_scale(_raw(needed.heatmap), _percentile(needed))
+
+
 def _compose(needed: NeededHeatmap, scale: float | None) -> None:
     from explainers import render
 
@@ -101,16 +140,6 @@ def _compose(needed: NeededHeatmap, scale: float | None) -> None:
         strongest=strongest,
         weakest=weakest,
     )
-
-
-def _common_scale(needed: NeededHeatmap) -> float | None:
-    """Return the largest scale of the maps that share one; None where each has its own."""
-    from explainers import render
-
-    if _mode(needed) == "map":
-        return None
-    sharing: Iterable[NeededHeatmap] = _sharing(needed)
-    return max(render.positive_scale(_raw(one.heatmap), _percentile(needed)) for one in sharing)
 
 
 def _sharing(needed: NeededHeatmap) -> QuerySet[NeededHeatmap]:

@@ -189,7 +189,9 @@ def _heatmap_problems(stimulus_set: StimulusSet) -> list[str]:
     failed = sum(row.heatmap.state == Heatmap.State.FAILED for row in rows)
     if failed:
         problems.append(f"{failed} of {len(rows)} heatmaps failed; see why and retry them.")
-    waiting = sum(not row.overlay_sha256 for row in rows) - failed
+    waiting = sum(
+        not row.overlay_sha256 and row.heatmap.state != Heatmap.State.FAILED for row in rows
+    )
     if waiting:
         problems.append(f"{waiting} of {len(rows)} heatmaps are not rendered yet.")
     return problems

@@ -1,6 +1,6 @@
 """Each row of the ledger ends with exactly one published file, whoever is killed when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +11,20 @@ import pytest
 from django.db import connection
 
 from studyplatform.stimuli import media, runtime, tasks
-from studyplatform.stimuli.models import Heatmap, Image, ImageSet, TrainedClassifier
+from studyplatform.stimuli.models import (
+    Heatmap,
+    Image,
+    ImageSet,
+    NeededHeatmap,
+    StimulusSet,
+    TrainedClassifier,
+)
 from studyplatform.stimuli.pictures import store
 from studyplatform.stimuli.services import ledger
 from studyplatform.studies.models import StudyVersion
+from studyplatform.studies.services import study_create, team_get_or_create
+
+from .. import factories
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -38,7 +48,7 @@ def clock() -> Clock:
 
 
 def enter(count: int = 1) -> list[Heatmap]:
-    """Rows that ask for heatmaps of one black picture."""
+    """Rows that ask for heatmaps of one black picture, needed by a draft's stimuli."""
     from PIL import Image as PillowImage
 
     stored = store(PillowImage.new("RGB", (8, 8)), size=8)
@@ -54,7 +64,13 @@ def enter(count: int = 1) -> list[Heatmap]:
     classifier = TrainedClassifier.objects.create(
         name="net", path="net", sha256="0" * 64, labels=["cat"], preprocess="unit", size=8
     )
-    return [
+    version = study_create(
+        team=team_get_or_create(name="Ledger team"), spec_text=factories.PRESET.read_text()
+    )
+    stimulus_set = StimulusSet.objects.create(
+        version=version, image_set=image.image_set, classifier=classifier, thresholds={}
+    )
+    rows = [
         Heatmap.objects.create(
             key=f"{number:064x}",
             classifier=classifier,
@@ -65,6 +81,9 @@ def enter(count: int = 1) -> list[Heatmap]:
         )
         for number in range(count)
     ]
+    for row in rows:
+        NeededHeatmap.objects.create(stimulus_set=stimulus_set, heatmap=row, level="lrp")
+    return rows
 
 
 @pytest.fixture
@@ -281,6 +300,60 @@ def test_three_failures_end_it_with_the_reason(
     assert (row.state, len(tries)) == ("failed", ledger.MAX_ATTEMPTS)
     assert row.error == "RuntimeError: the network is upside down"
     assert files() == []
+
+
+def gives(raw: np.ndarray) -> Callable[..., object]:
+    """A stand-in for `runtime.explainer` whose method gives this map."""
+
+    class Method:
+        def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
+            from explainers.base import Partial
+
+            yield Partial(1, 1, lambda: raw)
+
+    return lambda *_: Method()
+
+
+def with_one(value: float) -> np.ndarray:
+    raw = map_of(1)
+    raw[3, 5] = value
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (with_one(np.nan), "ValueError: occlusion gave a map with values that are NaN"),
+        (with_one(-np.inf), "ValueError: occlusion gave a map with values that are NaN"),
+        (map_of(1)[:4], "ValueError: occlusion gave a map of shape (4, 8); expected (8, 8)"),
+        (map_of(1)[None], "ValueError: occlusion gave a map of shape (1, 8, 8)"),
+    ],
+)
+def test_a_map_that_is_none_is_not_published(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch, raw: np.ndarray, reason: str
+):
+    monkeypatch.setattr(runtime, "explainer", gives(raw))
+    assert ledger.ledger_drain(clock=clock) == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("failed", ledger.MAX_ATTEMPTS)
+    assert row.error.startswith(reason)
+    assert files() == []
+    assert not ledger.ledger_has_work()
+
+
+def test_without_the_check_it_is_published_and_fails_at_its_overlay(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """Negative control of the test above, and the way of rows published before there was one."""
+    monkeypatch.setattr(ledger, "_check_map", lambda *_: None)
+    monkeypatch.setattr(runtime, "explainer", gives(with_one(np.nan)))
+    assert ledger.ledger_drain(clock=clock) == 1
+    assert len(files()) == 1
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("failed", 1)
+    assert row.error.startswith("No overlay can be made of it: ")
+    assert not ledger.ledger_has_work()
+    assert ledger.ledger_drain(clock=clock) == 0
 
 
 def test_worker_lost_three_times_is_a_failure(row: Heatmap, clock: Clock):

@@ -1,5 +1,6 @@
 """Where the strongest and weakest parts lie, and which scale an overlay is drawn at."""
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image as PillowImage
 
 from studyplatform.stimuli import media
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap
+from studyplatform.stimuli.services import ledger, overlays
 from studyplatform.stimuli.services.overlays import (
     composable,
     overlays_compose,
@@ -132,6 +134,52 @@ def test_a_shared_scale_waits_for_all_and_shows_the_difference(
             means.append(np.asarray(opened.convert("RGB")).astype(float)[..., 1].mean())
     # Darker red, less green: the stronger the map, the darker its overlay.
     assert all(weaker > stronger for weaker, stronger in pairwise(means))
+
+
+def test_one_that_cannot_be_composed_has_failed_and_the_others_go_on(
+    published_study: StudyVersion, three: list[NeededHeatmap]
+):
+    first = three[0].heatmap
+    missing = media.display_path(first.image.display_sha256)
+    content = missing.read_bytes()
+    missing.unlink()
+    assert overlays_compose(needed=NeededHeatmap.objects.all()) == 2
+    first.refresh_from_db()
+    assert first.state == Heatmap.State.FAILED
+    assert first.error.startswith("No overlay can be made of it: FileNotFoundError: ")
+    assert not ledger.ledger_has_work()
+    # The file is put back, and somebody asks for another try.
+    missing.write_bytes(content)
+    assert ledger.heatmaps_retry(version=published_study) == 1
+    again = ledger.heatmap_claim(version=published_study)
+    assert again is not None
+    ledger.heatmap_publish(heatmap=again, raw=np.ones((96, 96), np.float32), seconds=1)
+    assert overlays_compose(needed=NeededHeatmap.objects.all()) == 1
+    first.refresh_from_db()
+    assert (first.state, first.error) == ("done", "")
+
+
+def test_without_the_guard_it_would_stop_the_others(
+    three: list[NeededHeatmap], monkeypatch: pytest.MonkeyPatch
+):
+    """Negative control of the test above."""
+    monkeypatch.setattr(overlays, "_or_failed", lambda _: nullcontext())
+    media.display_path(three[0].heatmap.image.display_sha256).unlink()
+    with pytest.raises(FileNotFoundError):
+        overlays_compose(needed=NeededHeatmap.objects.all())
+    assert NeededHeatmap.objects.filter(overlay_sha256="").count() == 3
+
+
+def test_one_that_spoils_a_shared_scale_has_failed_and_the_rest_waits_for_it(
+    published_study: StudyVersion, three: list[NeededHeatmap]
+):
+    use_scale(published_study, "label")
+    second = three[1].heatmap
+    media.heatmap_path(second.key).unlink()
+    assert overlays_compose(needed=NeededHeatmap.objects.all()) == 0
+    failed = Heatmap.objects.filter(state=Heatmap.State.FAILED)
+    assert [one.pk for one in failed] == [second.pk]
+    assert composable(NeededHeatmap.objects.all()) == []
 
 
 def test_composing_again_does_nothing(published_study: StudyVersion):

@@ -298,6 +298,16 @@ def test_what_is_missing_blocks_publishing(draft: StudyVersion, spoil, sentence:
     assert version.sha256 == ""
 
 
+def test_a_failure_hides_none_that_wait(draft: StudyVersion):
+    """One failed though it has its overlay, one of the others waits: each is told."""
+    first, second = draft.stimulus_set.needed_heatmaps.order_by("pk")[:2]
+    Heatmap.objects.filter(pk=first.heatmap_id).update(state="failed")
+    NeededHeatmap.objects.filter(pk=second.pk).update(overlay_sha256="")
+    problems = " ".join(services.publish_problems(version=draft))
+    assert "heatmaps failed" in problems
+    assert "heatmaps are not rendered yet" in problems
+
+
 def test_a_draft_with_another_spec_gets_stimuli_that_follow_from_it(
     draft: StudyVersion, spec_text: SpecText
 ):
