@@ -244,7 +244,20 @@ def test_markup_in_an_answer_stays_text(at_task: Client) -> None:
 
 @pytest.mark.parametrize(
     "client_field",
-    ["{", "[]", '"x"', "9" * 9000, '{"on_page_ms": NaN}', '{"on_page_ms": 1e400}', "{}" * 5000],
+    [
+        "{",
+        "[]",
+        '"x"',
+        "9" * 9000,
+        "9" * 5000,  # more digits than Python reads
+        '{"on_page_ms": NaN}',
+        '{"on_page_ms": 1e400}',
+        '{"on_page_ms": ' + "9" * 400 + "}",  # an integer beyond every float
+        '{"zooms": {"3": -' + "9" * 400 + "}}",
+        "{}" * 5000,
+        "[" * 7000,
+        '{"zooms":' * 800,
+    ],
 )
 def test_unreadable_measurements_never_cost_an_answer(at_task: Client, client_field: str) -> None:
     data = {**read(at_task.get(TASK)).filled(), "client": client_field}
