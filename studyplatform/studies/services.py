@@ -146,7 +146,7 @@ def _conditions_create(version: StudyVersion, spec: Spec) -> None:
 
 
 def _draft_locked(version: StudyVersion) -> StudyVersion:
-    locked = StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+    locked = StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
     if locked.published_at is not None:
         raise StudyError(
             f"Version {locked.number} of {locked.study.slug!r} is published and cannot change; "

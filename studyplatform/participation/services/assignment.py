@@ -104,9 +104,10 @@ def session_assign(*, session: Session, now: datetime) -> bool:
 def version_lock(version_id: int) -> None:
     """Let one assignment of a version happen at a time, until the transaction ends.
 
-    On SQLite the transaction itself, begun IMMEDIATE, is the lock.
+    Sessions that refer to the version can still be inserted meanwhile (NO KEY): nobody who arrives
+    waits for those who consent. On SQLite the transaction itself, begun IMMEDIATE, is the lock.
     """
-    StudyVersion.objects.select_for_update().only("pk").get(pk=version_id)
+    StudyVersion.objects.select_for_update(no_key=True).only("pk").get(pk=version_id)
 
 
 def slot_counts(version: StudyVersion, source: str, now: datetime) -> dict[str, int]:

@@ -15,13 +15,18 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
 from studyplatform.participation import selectors, services
 from studyplatform.participation.models import Assignment, Session
-from studyplatform.participation.services.assignment import Slot, permuted, slot_choose
+from studyplatform.participation.services.assignment import (
+    Slot,
+    permuted,
+    slot_choose,
+    version_lock,
+)
 from studyplatform.studies.models import Condition, StudyVersion
 
 from .study import make_study, spec_data
@@ -222,3 +227,33 @@ def test_without_the_lock_consents_at_once_go_wrong(tmp_path: Path) -> None:
     """The negative control: each reads the counts before any other has written."""
     slots = _at_once(tmp_path, "--unlocked")
     assert sum(slots.values()) < 24 or set(slots.values()) != {2}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arrivals_do_not_wait_for_consents() -> None:
+    """While a version is locked for an assignment, a row that refers to it can be inserted."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no row locks; test_postgresql.py runs this")
+    version = make_study()
+
+    def other_may(mode: str) -> bool:
+        """Whether another connection gets this lock on the version's row at once."""
+        settings = connection.get_connection_params()
+        keys = ("host", "port", "user", "password", "dbname")
+        with psycopg.connect(**{key: settings[key] for key in keys if key in settings}) as other:
+            row = f"SELECT 1 FROM studies_studyversion WHERE id = %s FOR {mode} NOWAIT"
+            try:
+                other.execute(row, [version.pk])
+            except psycopg.errors.LockNotAvailable:
+                return False
+            return True
+
+    # KEY SHARE is what PostgreSQL takes to check a reference (its manual, section 13.3.2).
+    with transaction.atomic():
+        version_lock(version.pk)
+        assert other_may("KEY SHARE")
+        assert not other_may("NO KEY UPDATE")  # a second assignment waits
+    # The control: a lock of the whole row would have kept arrivals out.
+    with transaction.atomic():
+        StudyVersion.objects.select_for_update().get(pk=version.pk)
+        assert not other_may("KEY SHARE")
