@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -45,9 +45,7 @@ def heatmap_claim(
     Of workers that reach for the same row, the database lets one UPDATE win; the others try the
     next row.
     """
-    waiting = Heatmap.objects.filter(state=Heatmap.State.PENDING)
-    if version is not None:
-        waiting = waiting.filter(needed_by__stimulus_set__version=version)
+    waiting = _waiting(version)
     while True:
         candidate = waiting.order_by("pk").values_list("pk", flat=True).first()
         if candidate is None:
@@ -183,8 +181,7 @@ def ledger_sweep(*, clock: Clock = timezone.now) -> int:
 
 def ledger_has_work() -> bool:
     """Return whether a row waits, or an overlay is to be composed."""
-    waits = Heatmap.objects.filter(state=Heatmap.State.PENDING).exists()
-    return waits or bool(overlays.composable(NeededHeatmap.objects.all()))
+    return _waiting().exists() or bool(overlays.composable(NeededHeatmap.objects.all()))
 
 
 def heatmaps_retry(*, version: StudyVersion) -> int:
@@ -195,6 +192,17 @@ def heatmaps_retry(*, version: StudyVersion) -> int:
     return Heatmap.objects.filter(pk__in=failed.values("pk")).update(
         state=Heatmap.State.PENDING, attempts=0, error="", claim="", leased_until=None
     )
+
+
+def _waiting(version: StudyVersion | None = None) -> QuerySet[Heatmap]:
+    """Return the rows to render: of a version, or all that some stimuli show.
+
+    A draft that got another spec leaves rows behind that nothing shows any more.
+    """
+    needed = NeededHeatmap.objects.filter(heatmap=OuterRef("pk"))
+    if version is not None:
+        needed = needed.filter(stimulus_set__version=version)
+    return Heatmap.objects.filter(Exists(needed), state=Heatmap.State.PENDING)
 
 
 def _check_map(heatmap: Heatmap, raw: NDArray[np.float32]) -> None:

@@ -120,6 +120,22 @@ def test_a_row_is_claimed_once(row: Heatmap, clock: Clock):
     assert ledger.heatmap_claim(clock=clock) is None
 
 
+@pytest.mark.django_db
+def test_rows_that_nothing_shows_any_more_are_left_alone(media_root: Path, clock: Clock):
+    """What a draft leaves behind that got another spec; needed again, it is rendered."""
+    left, shown = enter(2)
+    need = NeededHeatmap.objects.get(heatmap=left)
+    NeededHeatmap.objects.filter(pk=need.pk).delete()
+    assert claimed(clock).pk == shown.pk
+    assert ledger.heatmap_claim(clock=clock) is None
+    assert not ledger.ledger_has_work()
+    left.refresh_from_db()
+    assert (left.state, left.attempts) == ("pending", 0)
+    need.save(force_insert=True)
+    assert ledger.ledger_has_work()
+    assert claimed(clock).pk == left.pk
+
+
 def test_of_two_that_saw_the_row_waiting_one_wins(
     row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
