@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
@@ -13,11 +13,16 @@ from django.core import signing
 COOKIE = "participant"
 _PAGE_SALT = "participation.page"
 _ENTRY_SALT = "participation.entry"
+ENTRY_LINK_AGE = timedelta(days=90)
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 class TokenError(ValueError):
     """A token that is missing, changed, or not ours."""
+
+
+class ExpiredError(TokenError):
+    """A token of ours that is too old."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,17 @@ def entry_sign(*, study_slug: str, source: str, condition: str) -> str:
 
 
 def entry_read(text: str) -> tuple[str, str, str]:
-    """Return (study slug, source, condition key or "") of a signed entry link."""
+    """Return (study slug, source, condition key or "") of a signed entry link.
+
+    ExpiredError for one older than ENTRY_LINK_AGE: a link that was passed around, or lies in
+    somebody's mail, does not open the study for ever.
+    """
     try:
-        study_slug, source, condition = signing.loads(text, salt=_ENTRY_SALT)
+        study_slug, source, condition = signing.loads(
+            text, salt=_ENTRY_SALT, max_age=ENTRY_LINK_AGE
+        )
+    except signing.SignatureExpired as error:
+        raise ExpiredError("the link is too old") from error
     except (signing.BadSignature, ValueError) as error:
         raise TokenError("the link's token is missing or was changed") from error
     return study_slug, source, condition

@@ -48,6 +48,15 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     try:
         source, condition = _signed_source(request, study)
+    except tokens.ExpiredError:
+        return _message(
+            request,
+            HTTPStatus.GONE,
+            _("This link has expired"),
+            _("Such a link opens the study for {n} days. Please ask for a new one.").format(
+                n=tokens.ENTRY_LINK_AGE.days
+            ),
+        )
     except tokens.TokenError:
         return _message(
             request,
@@ -69,9 +78,12 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
         cookie = request.COOKIES.get(tokens.COOKIE, "")
         if arrival is None:
             known = selectors.session_of_cookie(slug, cookie)
-            plain = "token" not in request.GET
-            if known and (plain or known.source == source != Session.Source.PREVIEW):
+            if known and _goes_on(known.source, source):
                 return _to_position(known)
+            # Previews apart: researchers look at their study as often as they like.
+            if known and Session.Source.PREVIEW not in {known.source, source}:
+                services.arrival_refuse(session=known, source=source)
+                return _other_link(request, known.source, known)
         if source == Session.Source.REAL and not entry_allowed(request):
             return _message(
                 request,
@@ -91,6 +103,8 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
             )
         except services.NotOpenError as error:
             return _not_open(request, error.state)
+        except services.OtherSourceError as error:
+            return _other_link(request, error.source)
     response = _to_position(session)
     _set_cookie(response, slug, cookie)
     return response
@@ -267,6 +281,16 @@ def _signed_source(request: HttpRequest, study: Study) -> tuple[str, str]:
     return source, condition
 
 
+def _goes_on(began: str, source: str) -> bool:
+    """Return whether a browser whose session is of source `began` goes on by this link.
+
+    The plain address leads back into a preview, but a preview's link begins a new one.
+    """
+    if Session.Source.PREVIEW in {began, source}:
+        return source == Session.Source.REAL
+    return began == source
+
+
 def _on_phone(request: HttpRequest) -> bool:
     """Return whether the browser says it is a phone's; what it does not say is no phone."""
     if request.headers.get("Sec-CH-UA-Mobile") == "?1":
@@ -324,6 +348,20 @@ def _not_open(request: HttpRequest, state: str) -> HttpResponse:
         _("The study is not open"),
         sentences.get(Study.State(state), _("The study has not begun yet.")),
     )
+
+
+def _other_link(request: HttpRequest, source: str, session: Session | None = None) -> HttpResponse:
+    """Say that this person began by a link of another kind, with a way on where the browser can."""
+    if source == Session.Source.REAL:
+        title = _("You have begun this study already")
+        text = _("You came by another link then. Please go on by that one.")
+    else:
+        title = _("You have already taken part in a trial of this study")
+        text = _(
+            "This link is for people who do not know the study yet. Please do not take part a "
+            "second time."
+        )
+    return _message(request, HTTPStatus.CONFLICT, title, text, session)
 
 
 def _message(

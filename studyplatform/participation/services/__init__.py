@@ -1,6 +1,15 @@
 """Everything that writes a participant's way, one module per moment of it."""
 
-from .entry import Arrival, EntryError, NotOpenError, arrival_read, entry_link, session_enter
+from .entry import (
+    Arrival,
+    EntryError,
+    NotOpenError,
+    OtherSourceError,
+    arrival_read,
+    arrival_refuse,
+    entry_link,
+    session_enter,
+)
 from .events import client_read, page_serve, problem_report
 from .progress import Reply, Submission, Turn, page_submit, session_recover
 
@@ -8,10 +17,12 @@ __all__ = [
     "Arrival",
     "EntryError",
     "NotOpenError",
+    "OtherSourceError",
     "Reply",
     "Submission",
     "Turn",
     "arrival_read",
+    "arrival_refuse",
     "client_read",
     "entry_link",
     "page_serve",

@@ -28,6 +28,14 @@ class EntryError(ValueError):
     """Parameters that cannot be a participant's; the message is one sentence for the page."""
 
 
+class OtherSourceError(Exception):
+    """A known person came by a link of another source; `source` is that of their session."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        super().__init__(f"this person has a session of source {source!r}")
+
+
 class NotOpenError(Exception):
     """The study takes no new participants now; `state` says why."""
 
@@ -107,7 +115,8 @@ def session_enter(
 
     A known person goes on where they were, whatever the study's state; the cookie is a new one
     unless they already hold the right one. Anyone else gets a new session; NotOpenError where the
-    study takes none.
+    study takes none. OtherSourceError where the person's session is of another source: who took
+    part in a pilot is no fresh participant, and would be counted among the pilots unnoticed.
     """
     with transaction.atomic():
         identity = _identity(study, arrival) if source != Session.Source.PREVIEW else None
@@ -119,19 +128,33 @@ def session_enter(
         if session is None:
             _require_open(study, source)
             return _session_create(study, version, source, condition_key, identity, on_phone)
-        changed = ["last_seen_at"]
-        session.last_seen_at = timezone.now()
-        if tokens.cookie_hash(cookie) != session.cookie_sha256:
-            cookie = tokens.cookie_new()
-            session.cookie_sha256 = tokens.cookie_hash(cookie)
-            changed.append("cookie_sha256")
-        if session.status in _REOPENED:
-            # They were turned away for their device or for want of room: look again.
-            _place(session, on_phone)
-            changed += ["status", "item"]
-        session.save(update_fields=changed)
-        Event.objects.create(session=session, kind="entered", data={"returned": True})
-        return session, cookie
+        if session.source == source:
+            return session, _return(session, cookie, on_phone)
+        arrival_refuse(session=session, source=source)
+    # Raised when the refusal is on record: inside, it would be rolled back.
+    raise OtherSourceError(session.source)
+
+
+def arrival_refuse(*, session: Session, source: str) -> None:
+    """Keep on record that a known person came by a link of another source and was not let in."""
+    Event.objects.create(session=session, kind="refused", data={"source": source})
+
+
+def _return(session: Session, cookie: str, on_phone: bool) -> str:
+    """Let a known person go on, and return the cookie that opens their session now."""
+    changed = ["last_seen_at"]
+    session.last_seen_at = timezone.now()
+    if tokens.cookie_hash(cookie) != session.cookie_sha256:
+        cookie = tokens.cookie_new()
+        session.cookie_sha256 = tokens.cookie_hash(cookie)
+        changed.append("cookie_sha256")
+    if session.status in _REOPENED:
+        # They were turned away for their device or for want of room: look again.
+        _place(session, on_phone)
+        changed += ["status", "item"]
+    session.save(update_fields=changed)
+    Event.objects.create(session=session, kind="entered", data={"returned": True})
+    return cookie
 
 
 def _identity(study: Study, arrival: Arrival | None) -> Identity | None:

@@ -1,12 +1,14 @@
 """Arrival: who gets in, who goes on, who is turned away and how it is said."""
 
 import itertools
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -208,6 +210,80 @@ def test_a_bot_goes_on_by_its_cookie(client: Client, version: StudyVersion) -> N
     address = walk(client, client.get(link)["Location"], until="task/2")[-1]
     assert client.get(link)["Location"] == address
     assert Session.objects.count() == 1
+
+
+def panel(link: str, person: str = PERSON) -> str:
+    """Return a signed link as a panel gives it out, with its parameters added."""
+    return f"{link}&PROLIFIC_PID={person}&SESSION_ID=sub-{person}"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "title"),
+    [
+        ("pilot", "real", "You have already taken part in a trial of this study"),
+        ("bot", "real", "You have already taken part in a trial of this study"),
+        ("bot", "pilot", "You have already taken part in a trial of this study"),
+        ("real", "pilot", "You have begun this study already"),
+    ],
+)
+def test_nobody_is_counted_under_the_source_of_another_link(
+    version: StudyVersion, first: str, then: str, title: str
+) -> None:
+    def arrive(client: Client, source: str) -> HttpResponse:
+        if source == "real":
+            return entered(client)
+        return client.get(panel(services.entry_link(version.study, source)))
+
+    address = arrive(Client(), first)["Location"]
+    reply = arrive(Client(), then)
+
+    assert reply.status_code == 409
+    assert title in text_of(reply)
+    assert tokens.COOKIE not in reply.cookies
+    session = Session.objects.get()
+    assert session.source == first
+    assert session.events.get(kind="refused").data == {"source": then}
+    # The control: by a link of the first kind they go on.
+    assert arrive(Client(), first)["Location"] == address
+
+
+def test_a_browser_keeps_to_the_source_it_began_with(client: Client, version: StudyVersion) -> None:
+    """Without a panel the cookie tells who comes; the way on is offered."""
+    pilot = services.entry_link(version.study, "pilot")
+    address = walk(client, client.get(pilot)["Location"], until="consent")[-1]
+    reply = client.get("/s/trial/")
+
+    assert reply.status_code == 409
+    assert "already taken part in a trial" in text_of(reply)
+    assert address in read(reply).links
+    assert Session.objects.get().events.filter(kind="refused").count() == 1
+    assert client.get(pilot)["Location"] == address
+
+
+def test_a_preview_keeps_nobody_from_taking_part(client: Client, version: StudyVersion) -> None:
+    preview = services.entry_link(version.study, "preview")
+    client.get(preview)
+    assert client.get("/s/trial/")["Location"] == "/s/trial/information/"
+    assert entered(client)["Location"] == "/s/trial/information/"
+    assert client.get(preview)["Location"] == "/s/trial/information/"
+    sources = Session.objects.order_by("pk").values_list("source", flat=True)
+    assert list(sources) == ["preview", "real", "preview"]
+
+
+def test_an_entry_link_opens_for_ninety_days(
+    client: Client, version: StudyVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = services.entry_link(version.study, "pilot")
+    made = time.time()
+    monkeypatch.setattr(time, "time", lambda: made + 91 * 24 * 3600)
+    reply = client.get(link)
+
+    assert reply.status_code == 410
+    assert "This link has expired" in text_of(reply)
+    assert "90 days" in text_of(reply)
+    assert not Session.objects.exists()
+    monkeypatch.setattr(time, "time", lambda: made + 89 * 24 * 3600)
+    assert client.get(link)["Location"] == "/s/trial/information/"
 
 
 def test_an_entry_link_holds_for_its_study_and_source(
