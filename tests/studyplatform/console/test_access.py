@@ -1,6 +1,8 @@
 """Who reaches which page: nobody sees or changes what belongs to another team."""
 
 import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
 from django.test import Client
 
 from studyplatform.studies.models import Study
@@ -58,8 +60,6 @@ def test_a_link_alone_changes_nothing(study: Study, alice: Client, action: str) 
 
 
 def test_a_researcher_signs_in_with_a_password(study: Study, alice: Client, client: Client) -> None:
-    from django.contrib.auth.models import User
-
     user = User.objects.get(username="alice")
     user.set_password("a long enough sentence")
     user.save()
@@ -77,5 +77,29 @@ def test_a_researcher_signs_in_with_a_password(study: Study, alice: Client, clie
     assert client.get("/console/studies/demo/").status_code == 200
 
 
-def test_nobody_signs_up(client: Client, db: None) -> None:
-    assert b"password1" not in client.get("/accounts/signup/").content
+@pytest.mark.parametrize(
+    "path",
+    ["signup/", "password/reset/", "password/change/", "email/", "inactive/", "reauthenticate/"],
+)
+def test_accounts_have_sign_in_and_sign_out_alone(alice: Client, client: Client, path: str) -> None:
+    for visitor in (client, alice):
+        assert visitor.get(f"/accounts/{path}").status_code == 404
+        assert visitor.post(f"/accounts/{path}", {"email": "a@example.org"}).status_code == 404
+
+
+def test_one_signs_out(alice: Client, study: Study) -> None:
+    assert alice.get("/accounts/logout/").status_code == 200
+    assert alice.post("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert alice.get("/console/").status_code == 302
+
+
+def test_a_closed_account_does_not_sign_in(alice: Client, client: Client) -> None:
+    """allauth would send it to a page of its own that is not there."""
+    account = User.objects.filter(username="alice")
+    account.update(password=make_password("a long sentence"), is_active=False)
+    form = {"login": "alice", "password": "a long sentence"}
+    page = client.post("/accounts/login/", form, follow=True)
+    assert b"This account is closed" in page.content
+    assert client.get("/console/").status_code == 302
+    account.update(is_active=True)
+    assert client.post("/accounts/login/", form)["Location"] == "/console/"
