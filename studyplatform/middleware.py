@@ -1,0 +1,35 @@
+"""What no page of the site should have to deal with."""
+
+import codecs
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class PlainRequests:
+    """Refuses bodies in other encodings than UTF-8, and bodies larger than any form of the site.
+
+    Django decodes a body as the client says: UTF-7 smuggles in characters that no database and no
+    export can hold, and some names are no text encodings at all.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        try:
+            is_plain = codecs.lookup(charset).name == "utf-8"
+        except (LookupError, ValueError):
+            is_plain = False
+        if not is_plain:
+            request.encoding = "utf-8"
+            return render(request, "400.html", status=400)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return render(request, "413.html", status=413)
+        return self.get_response(request)
