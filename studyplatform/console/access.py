@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.cache import never_cache
 
+from studyplatform.participation.models import Session
+from studyplatform.results.models import AnalysisRun
 from studyplatform.studies.models import Membership, Study
 from studyplatform.studies.selectors import role_of, study_get_for
 
@@ -47,3 +49,13 @@ def study_change(view: View) -> View:
 
 def may_change(request: HttpRequest, study: Study) -> bool:
     return role_of(request.user, study) in _MAY_CHANGE
+
+
+def may_see_report(request: HttpRequest, study: Study, run: AnalysisRun) -> bool:
+    """Return whether this person may look at a report, or at how far it is.
+
+    What participants answered is for those who run the study while it lasts: whoever codes
+    answers or looks on must not learn the results before the last participant has finished.
+    """
+    early = run.source == Session.Source.REAL and study.state != Study.State.CLOSED
+    return not early or may_change(request, study)

@@ -1,14 +1,36 @@
-"""What the list of studies shows, in one query however many there are."""
+"""What the pages show, in as many queries however much there is."""
+
+from dataclasses import dataclass
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
-from studyplatform.participation.models import Session
+from studyplatform.participation.models import Event, Session
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap
 from studyplatform.studies.models import Condition, Study, StudyVersion
 from studyplatform.studies.selectors import Person, studies_for
+
+PROBLEMS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What participants reported as wrong: the newest reports, and how many there are in all."""
+
+    newest: list[Event]
+    total: int
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.newest)
+
+
+def problems_of(study: Study) -> Problems:
+    """Return the study's reports of problems, of every source and version, in two queries."""
+    reports = Event.objects.filter(session__study=study, kind="problem").select_related("session")
+    return Problems(list(reports.order_by("-at", "-pk")[:PROBLEMS_SHOWN]), reports.count())
 
 
 def study_list(user: Person) -> QuerySet[Study]:

@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,10 +23,10 @@ from studyplatform.stimuli.tasks import drain
 from studyplatform.studies import selectors, services
 from studyplatform.studies.models import Study, StudyVersion
 
-from .access import may_change, study_change, study_view
+from .access import may_change, may_see_report, study_change, study_view
 from .forms import SourceForm
 from .overview import counts_of, next_step, source_to_show
-from .selectors import study_list
+from .selectors import problems_of, study_list
 
 _FAILURES_SHOWN = 20
 # The report is a page of its own making: nothing in it may run, and it reaches nothing of ours.
@@ -49,6 +50,7 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
     counts = counts_of(opened or version, source)
     real = counts if source == "real" else counts_of(opened or version, "real")
     progress = stimuli.render_progress(version)
+    run = results.latest_run(study)
     context = {
         "study": study,
         "version": version,
@@ -58,7 +60,9 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
         "next_step": next_step(study, version, progress, real),
         "entry_address": _entry_address(request, study, version),
         "conditions": version.conditions.order_by("position"),
-        "run": results.latest_run(study),
+        "problems": problems_of(study),
+        "run": run,
+        "may_see_report": run is None or may_see_report(request, study, run),
         "sources": sorted(set(present) | {"real", source}, key=_source_order),
         **_rendering_context(version, progress),
         "counts": counts,
@@ -104,16 +108,20 @@ def counts_part(request: HttpRequest, study: Study) -> HttpResponse:
 @require_GET
 @study_view
 def report_part(request: HttpRequest, study: Study) -> HttpResponse:
-    return render(
-        request, "console/_report.html", {"study": study, "run": results.latest_run(study)}
-    )
+    run = results.latest_run(study)
+    if run is not None and not may_see_report(request, study, run):
+        raise PermissionDenied
+    return render(request, "console/_report.html", {"study": study, "run": run})
 
 
 @require_GET
 @study_view
 def report(request: HttpRequest, study: Study, run_id: int) -> HttpResponseBase:
     try:
-        path = results.report_path(results.finished_run(study, run_id))
+        run = results.finished_run(study, run_id)
+        if not may_see_report(request, study, run):
+            raise PermissionDenied
+        path = results.report_path(run)
         response = FileResponse(path.open("rb"), content_type="text/html; charset=utf-8")
     except (AnalysisRun.DoesNotExist, FileNotFoundError) as error:
         raise Http404("no such report") from error

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from studyplatform.participation.services import problem_report
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap
 from studyplatform.studies.models import Membership
 
@@ -23,6 +24,8 @@ def researcher(transactional_db: None) -> User:
     version = make_study()
     user = User.objects.create_user("researcher", password=PASSWORD)
     Membership.objects.create(team=version.study.team, user=user, role="researcher")
+    reporter = make_session(version, None, status="arrived", completed_at=None)
+    problem_report(session=reporter, text="A picture is missing.")
     return user
 
 
@@ -52,6 +55,7 @@ def test_every_page_is_accessible_and_the_browser_has_no_complaint(
     page.wait_for_url("**/console/")
     assert faults(page) == []
     page.get_by_role("link", name="How does an image classifier decide?").click()
+    assert page.get_by_role("heading", name="Reported problems (1)").is_visible()
     assert faults(page) == []
     page.get_by_text("Close…").click()
     assert faults(page) == []

@@ -1,11 +1,17 @@
 """Who reaches which page: nobody sees or changes what belongs to another team."""
 
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import Client
 
+from studyplatform.results.models import AnalysisRun
+from studyplatform.results.selectors import report_path
 from studyplatform.studies.models import Study
+
+from .conftest import person
 
 PAGES = [
     "",
@@ -45,6 +51,55 @@ def test_a_viewer_may_look_and_change_nothing(study: Study, bob: Client, action:
     assert bob.get("/console/studies/demo/export/?source=real").status_code == 403
     study.refresh_from_db()
     assert study.state == Study.State.RUNNING
+
+
+@pytest.fixture
+def coder(db: None) -> Client:
+    return person("dora", "Alice's team", "coder")
+
+
+def make_run(study: Study, source: str) -> AnalysisRun:
+    """Return a finished report with its file."""
+    run = AnalysisRun.objects.create(
+        study=study, source=source, state="done", snapshot_sha256="0" * 64
+    )
+    path = report_path(run)
+    path.parent.mkdir(parents=True)
+    path.write_text("<html>Heatmaps helped.</html>")
+    return run
+
+
+def test_results_of_participants_are_for_those_who_run_the_study_while_it_lasts(
+    study: Study, alice: Client, bob: Client, coder: Client, charlie: Client, media_root: Path
+) -> None:
+    address = "/console/studies/demo/"
+    run = make_run(study, "real")
+    for state in ("running", "paused"):
+        Study.objects.update(state=state)
+        for onlooker in (bob, coder):
+            assert onlooker.get(f"{address}reports/{run.pk}/").status_code == 403
+            assert onlooker.get(f"{address}report/").status_code == 403
+            page = onlooker.get(address).content.decode()
+            assert "Open the report" not in page
+            assert "can be seen here once the study is closed" in page
+        assert alice.get(f"{address}reports/{run.pk}/").status_code == 200
+        assert "unblinds" in alice.get(address).content.decode()
+        assert charlie.get(f"{address}reports/{run.pk}/").status_code == 404
+
+    Study.objects.update(state="closed")
+    for reader in (alice, bob, coder):
+        assert reader.get(f"{address}reports/{run.pk}/").status_code == 200
+        assert "Open the report" in reader.get(address).content.decode()
+        assert "Make the report" not in bob.get(address).content.decode()
+
+
+def test_a_report_on_simulated_participants_tells_nothing_too_early(
+    study: Study, bob: Client, media_root: Path
+) -> None:
+    run = make_run(study, "bot")
+    assert bob.get(f"/console/studies/demo/reports/{run.pk}/").status_code == 200
+    assert bob.get("/console/studies/demo/report/").status_code == 200
+    assert "Open the report" in bob.get("/console/studies/demo/").content.decode()
 
 
 @pytest.mark.parametrize("path", PAGES)

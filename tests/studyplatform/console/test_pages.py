@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from studyplatform.participation.services import problem_report
 from studyplatform.results import runs
 from studyplatform.results.models import AnalysisRun
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap, StimulusSet
@@ -15,7 +16,7 @@ from studyplatform.studies.services import version_amend
 
 from ..factories import PRESET, make_answers, make_session, make_version
 
-STUDY_QUERIES = 13
+STUDY_QUERIES = 15
 LIST_QUERIES = 3
 
 
@@ -68,10 +69,44 @@ def test_a_studys_page_costs_the_same_however_much_there_is(
     version = study.versions.get()
     add_heatmaps(version, ["failed"] * n)
     for i in range(n):
-        make_answers(make_session(version, i), ["yes"] * 4)
+        session = make_session(version, i)
+        make_answers(session, ["yes"] * 4)
+        problem_report(session=session, text="A picture is missing.")
     with django_assert_num_queries(STUDY_QUERIES):
         page = text(alice, "/console/studies/demo/")
     assert f"<strong>{n}</strong> of 96 completed" in page
+
+
+def test_reported_problems_are_at_the_top_of_the_page(study: Study, bob: Client) -> None:
+    assert "Reported problems" not in text(bob, "/console/studies/demo/")
+    version = study.versions.get()
+    session = make_session(version, 0, item="task/2")
+    for i in range(22):
+        problem_report(session=session, text=f"Picture {i:02d} is <b>missing</b>.\nTruly.")
+    make_answers(session, ["yes"] * 4)
+    other = make_version("other")
+    problem_report(session=make_session(other, 0), text="Elsewhere.")
+
+    page = text(bob, "/console/studies/demo/")
+    assert "Reported problems (22)" in page
+    assert "Picture 21 is &lt;b&gt;missing&lt;/b&gt;.<br>Truly." in page
+    assert page.count("Truly.") == 20
+    assert page.index("Picture 21") < page.index("Picture 02") < page.index("2 older are")
+    assert "Picture 01" not in page
+    assert page.count(f"<code>{session.public_id}</code>") == 20
+    assert "<td>task/2</td>" in page
+    assert "Elsewhere" not in page
+    assert page.index("Reported problems") < page.index("Heatmaps")
+
+
+def test_a_problem_reported_on_a_page_reaches_the_console(
+    study: Study, alice: Client, client: Client
+) -> None:
+    client.get("/s/demo/")
+    client.post("/s/demo/problem/", {"text": "The button does nothing."})
+    page = text(alice, "/console/studies/demo/")
+    assert "The button does nothing." in page
+    assert study.sessions.get().public_id in page
 
 
 def test_a_page_is_blind_to_outcomes(study: Study, alice: Client) -> None:
