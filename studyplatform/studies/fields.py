@@ -12,6 +12,10 @@ class OrderedJSONField(models.TextField):  # type: ignore[type-arg]
     PostgreSQL's jsonb sorts the keys of mappings; the order of factors and labels in a spec counts.
     """
 
+    # What attributes of models take and give, for the type checker.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def get_prep_value(self, value: Any) -> Any:
         return value if value is None else json.dumps(value, ensure_ascii=False)
 

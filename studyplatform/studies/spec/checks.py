@@ -1,5 +1,6 @@
 """The rules across the parts of a spec: what one part says must fit what another says."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ from .parts import Exits
 
 if TYPE_CHECKING:
     from .study import Spec
+
+MAX_CONDITIONS = 100
+MAX_CONDITION_KEY = 120  # characters of factor-level_factor-level, as addresses and data name it
 
 # Exports name a column `answer_correct` where a question's key is that of a column they have
 # already (here `correct`), and `factor_status` likewise: no key may lay claim to such a name.
@@ -18,6 +22,15 @@ FACTOR_PREFIX = "factor_"
 def problems_of(spec: "Spec") -> Iterator[str]:
     """Yield one sentence for each thing that does not fit."""
     levels = {name: factor.levels for name, factor in spec.factors.items()}
+    if (n := math.prod(len(names) for names in levels.values())) > MAX_CONDITIONS:
+        yield f"factors: they make {n:,} conditions; expected at most {MAX_CONDITIONS}"
+        return
+    longest = max(
+        sum(len(name) + len(level) + 2 for name, level in condition.items())
+        for condition in spec.conditions()
+    )
+    if longest > MAX_CONDITION_KEY:
+        yield "factors: the names of factors and levels are too long together; shorten them"
     shown = [level for level in levels.get("heatmap", []) if level != "none"]
     for level in shown:
         if level not in spec.heatmaps:

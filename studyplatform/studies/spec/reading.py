@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from . import plain_yaml
 from .study import Spec
 
 
@@ -20,11 +20,9 @@ class SpecError(ValueError):
 def load(text: str) -> Spec:
     """Return the Spec in this YAML text; SpecError lists every fault with its path."""
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpecError([f"{where}this is no YAML: {getattr(error, 'problem', error)}"]) from error
+        data = plain_yaml.load(text)
+    except plain_yaml.PlainYamlError as error:
+        raise SpecError([str(error)]) from error
     if not isinstance(data, dict):
         raise SpecError(["the file is empty or no mapping; expected keys such as title, factors"])
     return from_data(data)

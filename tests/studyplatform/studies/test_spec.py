@@ -201,7 +201,7 @@ def test_a_file_that_is_no_yaml_names_the_line():
 
 def test_yaml_builds_no_python_objects():
     [problem] = problems("!!python/object/apply:os.system ['true']")
-    assert "no YAML" in problem
+    assert "tags" in problem
 
 
 def test_the_hash_depends_on_order_only_where_order_counts(spec_text: SpecText):
@@ -216,3 +216,15 @@ def test_the_hash_depends_on_order_only_where_order_counts(spec_text: SpecText):
         changed = {**data, part: {**data[part], key: other} if key else other}
         assert Spec.model_validate(changed).sha256() != spec.sha256()
     assert load(spec_text(seed=2)).sha256() != spec.sha256()
+
+
+def test_a_design_of_too_many_conditions_is_refused(spec_text: SpecText):
+    many = {f"f{n}": {"levels": ["a", "b", "c"]} for n in range(5)}
+    [problem] = problems(spec_text(factors={**many, "heatmap": ..., "scores": ...}, heatmaps={}))
+    assert "243 conditions; expected at most 100" in problem
+
+
+def test_names_too_long_for_the_key_of_a_condition_are_refused(spec_text: SpecText):
+    long = {f"f{n}{'x' * 36}": {"levels": ["y" * 40]} for n in range(2)}
+    found = problems(spec_text(factors=long))
+    assert any("too long together" in problem for problem in found)
