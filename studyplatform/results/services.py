@@ -47,8 +47,8 @@ def study_export(
 ) -> Export:
     """Write the study's data to the folder `out_dir` and return what was written.
 
-    The folder appears whole or not at all; an earlier export there is replaced, anything else is
-    refused (ExportError). `progress(done, total)` counts sessions, once per file. Raises
+    The folder appears whole or not at all; an earlier export there is replaced, unless it holds a
+    file that the export did not write; that and anything else is refused (ExportError). `progress(done, total)` counts sessions, once per file. Raises
     dataset.DatasetError for an unknown source or a study without published version.
     """
     with _whole_folder(out_dir) as folder, one_state():
@@ -87,11 +87,17 @@ def study_analyse(
     """Export into `out_dir`/data and write the report into `out_dir`/report.
 
     `progress` is the export's; the report tells `step(share, words)` how far it is. Where no report
-    can be made, ExportError says why; the data stay.
+    can be made, ExportError says why; the data stay. Codes that cannot be read are told first.
     """
-    from analysis import report
+    from analysis import load, report
     from analysis.errors import AnalysisError
 
+    if codes is not None:
+        _check_path(codes)
+        try:
+            load.read_table(codes, {})
+        except AnalysisError as error:
+            raise ExportError(str(error)) from error
     export = study_export(study=study, source=source, out_dir=out_dir / "data", progress=progress)
     try:
         report.build(
@@ -135,31 +141,72 @@ class _Counter:
 
 
 @contextmanager
-def _whole_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `target` that takes its place when all went well."""
-    target = target.absolute()
-    replace = target.exists()
-    ours = target.is_dir() and (not any(target.iterdir()) or (target / MANIFEST).is_file())
-    if replace and not ours:
-        raise ExportError(
-            f"{target} exists and is no earlier export; expected a new folder, an empty one or "
-            "one written by export_study"
-        )
+def _whole_folder(out_dir: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the place of `out_dir` when all went well."""
+    _check_path(out_dir)
+    # Behind a link the folder itself is replaced, and the link goes on pointing at it.
+    target = Path(os.path.realpath(out_dir))
     try:
+        _check_replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        draft = Path(tempfile.mkdtemp(prefix=".export.", dir=target.parent))
     except OSError as error:
         raise ExportError(f"{target} cannot be written: {error.strerror}") from error
     old = draft.with_name(draft.name + ".old")
     try:
         draft.chmod(0o755)
         yield draft
-        if replace:
+        # Again: files may have come while the data were read.
+        _check_replaceable(target)
+        if target.exists():
             os.replace(target, old)
         os.replace(draft, target)
     finally:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_path(path: Path) -> None:
+    if "\0" in str(path):
+        raise ExportError(f"{str(path)!r} is no path; expected one without a NUL character")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise ExportError unless `target` is new, an empty folder, or holds an export alone."""
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise ExportError(f"{target} is no folder; expected a new folder or an earlier export")
+    held = sorted(target.iterdir()) if target.exists() else []
+    if not held:
+        return
+    written = _files_of_export(target)
+    if not written:
+        raise ExportError(
+            f"{target} exists and is no earlier export; expected a new folder, an empty one or "
+            "one written by export_study"
+        )
+    for path in held:
+        if path.name not in written or not path.is_file():
+            raise ExportError(
+                f"{target} holds {path.name}, which the earlier export there did not write and a "
+                "new one would delete; move it elsewhere, or choose another folder"
+            )
+
+
+def _files_of_export(folder: Path) -> set[str]:
+    """Return the names of the files of the export in a folder; none where it holds no export.
+
+    A manifest is ours when its checksum is that of the files it lists.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
+        return set()
+    sums = manifest.get("files_sha256") if isinstance(manifest, dict) else None
+    if not isinstance(sums, dict) or manifest.get("sha256") != _sha256_of_sums(sums):
+        return set()
+    return {*sums, MANIFEST}
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[str]]) -> int:
@@ -180,8 +227,7 @@ def _write_json(path: Path, data: Any) -> None:
 
 def _write_manifest(folder: Path, dataset: Dataset, rows: dict[str, int]) -> str:
     sums = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
-    sha256 = hashlib.sha256(lines.encode()).hexdigest()
+    sha256 = _sha256_of_sums(sums)
     versions = [
         {"number": version.number, "sha256": version.sha256}
         for version in dataset.versions.values()
@@ -197,6 +243,11 @@ def _write_manifest(folder: Path, dataset: Dataset, rows: dict[str, int]) -> str
     }
     _write_json(folder / MANIFEST, manifest)
     return sha256
+
+
+def _sha256_of_sums(sums: dict[str, str]) -> str:
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    return hashlib.sha256(lines.encode(errors="replace")).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -164,6 +164,79 @@ def test_a_folder_of_somebody_elses_is_left_alone(study: Study, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.docx"]
 
 
+def test_a_manifest_of_somebody_elses_makes_no_export(study: Study, tmp_path: Path) -> None:
+    """Web apps and extensions have a manifest.json too; the last one even has our keys."""
+    (tmp_path / "thesis.txt").write_text("years")
+    listed = {"files_sha256": {"thesis.txt": "0" * 64}, "sha256": "1" * 64}
+    for text in ("{}", "[1]", "no JSON", "[" * 100_000, json.dumps(listed)):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(ExportError, match="no earlier export"):
+            study_export(study=study, source="real", out_dir=tmp_path)
+    (tmp_path / "manifest.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(ExportError, match="no earlier export"):
+        study_export(study=study, source="real", out_dir=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years"
+
+
+def test_an_export_with_a_file_added_by_hand_is_kept(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study_export(study=study, source="real", out_dir=out)
+    (out / "codes.csv").write_text("mine")
+    with pytest.raises(ExportError, match=r"holds codes\.csv, which the earlier export"):
+        study_export(study=study, source="bot", out_dir=out)
+    assert (out / "codes.csv").read_text() == "mine"
+    assert json.loads((out / "plan.json").read_text())["simulated"] is False
+    (out / "codes.csv").unlink()
+    study_export(study=study, source="bot", out_dir=out)
+    assert json.loads((out / "plan.json").read_text())["simulated"] is True
+
+
+def test_a_file_that_comes_during_the_export_is_kept(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study_export(study=study, source="real", out_dir=out)
+
+    def write(done: int, total: int) -> None:
+        (out / "codes.csv").write_text("mine")
+
+    with pytest.raises(ExportError, match=r"holds codes\.csv"):
+        study_export(study=study, source="real", out_dir=out, progress=write)
+    assert (out / "codes.csv").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_behind_a_link_the_folder_is_replaced_and_the_link_stays(
+    study: Study, tmp_path: Path
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for _ in range(2):
+        study_export(study=study, source="real", out_dir=tmp_path / "link")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "disk" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("x" * 300, "cannot be written: File name too long"),
+        ("a\0b", "expected one without a NUL"),
+        ("round", "is no folder"),
+        ("file", "is no folder"),
+        ("file/out", "cannot be written: "),
+    ],
+)
+def test_a_path_that_cannot_be_is_one_sentence(
+    study: Study, tmp_path: Path, name: str, sentence: str
+) -> None:
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(CommandError, match=sentence):
+        call_command("export_study", "demo", "--out", str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "round"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_wrong_requests_are_told(study: Study, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no study 'nope'"):
         call_command("export_study", "nope", "--out", str(tmp_path / "out"))
