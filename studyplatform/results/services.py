@@ -212,7 +212,8 @@ def _files_of_export(folder: Path) -> set[str]:
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[str]]) -> int:
     """Write a CSV file whose cells no spreadsheet takes for formulas; return its rows."""
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    # A stored answer may hold half a surrogate pair, which UTF-8 cannot; it is written escaped.
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from studyplatform.identities.services import identity_open
 from studyplatform.participation.models import Session
@@ -103,6 +104,19 @@ def test_free_text_is_kept_and_no_formula_survives(
     make_answers(make_session(version), ["yes"] * 4, sensitive=typed)
     study_export(study=version.study, source="real", out_dir=tmp_path / "out")
     assert {row["sensitive"] for row in rows(tmp_path / "out" / "answers.csv")} == {stored}
+
+
+@pytest.mark.skipif(
+    connection.vendor == "postgresql", reason="PostgreSQL stores no half of a surrogate pair"
+)
+def test_text_that_utf8_cannot_hold_costs_no_export(version: StudyVersion, tmp_path: Path) -> None:
+    session = make_session(version)
+    make_answers(session, ["yes"] * 4, sensitive="ear \ud800 nose")
+    session.events.create(kind="odd", data={"text": "\udfff"})
+    study_export(study=version.study, source="real", out_dir=tmp_path / "out")
+    answers = rows(tmp_path / "out" / "answers.csv")
+    assert {row["sensitive"] for row in answers} == {r"ear \ud800 nose"}
+    assert any(r"\udfff" in row["data"] for row in rows(tmp_path / "out" / "events.csv"))
 
 
 def test_panel_ids_are_in_no_file(study: Study, tmp_path: Path) -> None:
