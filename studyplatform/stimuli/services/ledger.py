@@ -57,8 +57,10 @@ def heatmap_claim(
             leased_until=clock() + LEASE,
             attempts=F("attempts") + 1,
         )
-        if won:
-            return Heatmap.objects.select_related("classifier", "image").get(pk=candidate)
+        # By the claim: where this process was held up here for a lease, the row is another's.
+        rows = Heatmap.objects.select_related("classifier", "image")
+        if won and (mine := rows.filter(pk=candidate, claim=claim).first()):
+            return mine
 
 
 def heatmap_renew(*, heatmap: Heatmap, clock: Clock = timezone.now) -> None:

@@ -157,6 +157,27 @@ def test_of_two_that_saw_the_row_waiting_one_wins(
     assert (row.claim, row.attempts) == ("quick", 1)
 
 
+@pytest.mark.django_db
+def test_a_claim_lost_before_it_was_read_back_is_nobody_elses(media_root: Path, clock: Clock):
+    """Held up between the UPDATE and the look at the row for longer than a lease."""
+    lost, following = enter(2)
+
+    def hold_up(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        result = execute(sql, *rest)
+        if sql.startswith("UPDATE") and not other:
+            other.append("other")
+            clock.advance(61)
+            ledger.ledger_sweep(clock=clock)
+            other[0] = claimed(clock).claim
+        return result
+
+    other: list[str] = []
+    with connection.execute_wrapper(hold_up):
+        assert claimed(clock).pk == following.pk
+    lost.refresh_from_db()
+    assert (lost.claim, lost.attempts) == (other[0], 2)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_racing_workers_share_the_rows(media_root: Path, clock: Clock):
     """Four connections take turns on twelve rows: every row goes to exactly one."""
