@@ -1,12 +1,12 @@
 """The site's own processes: which command starts each, and how to start and stop several."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,7 +83,7 @@ def answers(address: str, timeout: float = 5) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=timeout) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # the latter: who answers speaks no HTTP
         return False
 
 

@@ -72,9 +72,30 @@ def simulate(
     return run
 
 
+class CodesError(Exception):
+    """Codes that could not be written where they were asked for; the message says why."""
+
+
+def check_codes_path(path: Path) -> None:
+    """Raise CodesError unless `write_codes` can write to `path`: before anybody walks."""
+    if "\0" in str(path):
+        raise CodesError(f"{str(path)!r} is no path; expected one without a NUL character")
+    try:
+        if path.exists() and not path.is_file():
+            raise CodesError(f"{path} is no file; expected the name of a file to write")
+        _draft_beside(path).touch()
+        _draft_beside(path).unlink()
+    except OSError as error:
+        raise CodesError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _draft_beside(path: Path) -> Path:
+    return path.parent / f".codes.{os.getpid()}.tmp"
+
+
 def write_codes(path: Path, walks: Sequence[Walk]) -> int:
     """Write the codes of the simulated texts as the analysis reads them; return the rows."""
-    draft = path.with_name(f".{path.name}.tmp")
+    draft = _draft_beside(path)
     rows = [
         (one.participant_id, task, code.code, code.group)
         for one in sorted(walks, key=lambda one: one.participant_id)

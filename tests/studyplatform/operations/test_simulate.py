@@ -2,6 +2,8 @@
 
 import csv
 import json
+import socket
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from django.core.management import CommandError, call_command
 
 from studyplatform.identities.models import Identity
 from studyplatform.identities.services import person_reveal
+from studyplatform.operations import processes
 from studyplatform.participation.models import Answer, Session
 from studyplatform.results.services import study_export
 
@@ -78,11 +81,42 @@ def test_bots_who_reach_no_code_are_a_failure(live_server: Any) -> None:
         ({"participants": 0}, "at least 1"),
         ({"effect": ["heatmap=cam:+0.1"]}, "no level 'cam'"),
         ({"url": "localhost"}, "is no address"),
+        ({"url": "http://[bad"}, "is no address"),
+        ({"url": "http://localhost:99999"}, "is no address"),
+        ({"url": "http://localhost:web"}, "is no address"),
+        ({"url": "http://.:80"}, "is no address"),
+        ({"url": "http://a b"}, "is no address"),
+        ({"url": "http://:8000"}, "is no address"),
         ({"url": "http://127.0.0.1:9"}, "Nobody answers"),
+        ({"codes_out": Path("missing/codes.csv")}, "cannot be written: No such file or directory"),
+        ({"codes_out": Path("file/codes.csv")}, "cannot be written: Not a directory"),
+        ({"codes_out": Path("x" * 300)}, "cannot be written: File name too long"),
+        ({"codes_out": Path("a\0b")}, "without a NUL"),
+        ({"codes_out": Path(".")}, "is no file"),
     ],
 )
-def test_wrong_calls_are_told(arguments: dict[str, Any], problem: str) -> None:
+def test_wrong_calls_are_told(
+    arguments: dict[str, Any], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody walks: the address, where nobody answers, is asked last."""
     make_study()
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
     given = {"study": "trial", "participants": 1, "url": "http://127.0.0.1:9"} | arguments
     with pytest.raises(CommandError, match=problem):
         call_command("simulate_participants", given.pop("study"), **given)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_who_speaks_no_http_is_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as caller:
+                caller.recv(1000)
+                caller.sendall(b"SSH-2.0-server\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert not processes.answers(f"http://127.0.0.1:{server.getsockname()[1]}/healthz")
+        thread.join()

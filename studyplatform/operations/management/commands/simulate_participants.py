@@ -12,7 +12,13 @@ from django.db import connection
 
 from studyplatform.operations import processes
 from studyplatform.operations.simulation import model
-from studyplatform.operations.simulation.run import Run, simulate, write_codes
+from studyplatform.operations.simulation.run import (
+    CodesError,
+    Run,
+    check_codes_path,
+    simulate,
+    write_codes,
+)
 from studyplatform.participation.services import entry_link
 from studyplatform.results.management.commands._progress import bar
 from studyplatform.studies.models import Study
@@ -61,6 +67,11 @@ class Command(BaseCommand):
             effects = [model.read_effect(text, spec) for text in options["effect"]]
         except ValueError as error:
             raise CommandError(f"--effect: {error}.") from error
+        if options["codes_out"]:
+            try:
+                check_codes_path(options["codes_out"])
+            except CodesError as error:
+                raise CommandError(f"--codes-out: {error}.") from error
         with ExitStack() as stack:
             run = simulate(
                 spec,
@@ -85,10 +96,7 @@ class Command(BaseCommand):
                 return stack.enter_context(processes.web_server())
             except processes.ProcessError as error:
                 raise CommandError(f"No web server: {error}.") from error
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise CommandError(f"--url {url!r} is no address; expected http://127.0.0.1:8000.")
-        base = f"{parts.scheme}://{parts.netloc}"
+        base = _site(url)
         if not processes.answers(f"{base}/healthz"):
             raise CommandError(f"Nobody answers at {base}/healthz.")
         return base
@@ -104,3 +112,17 @@ class Command(BaseCommand):
             for sentence in run.failed[:FAILURES_SHOWN]:
                 self.stderr.write(sentence)
             raise CommandError(f"{len(run.failed)} simulated participants did not reach a code.")
+
+
+def _site(url: str) -> str:
+    """Return the scheme, host and port of an address; CommandError where it has none."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        # Both raise ValueError: a port that is none, a host that no name server is asked for.
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError:
+        usable = False
+    if not usable or any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise CommandError(f"--url {url!r} is no address; expected http://127.0.0.1:8000.")
+    return f"{parts.scheme}://{parts.netloc}"
