@@ -69,7 +69,10 @@ class LocalSite:
         Returns after SIGINT or SIGTERM, with nothing left running; ProcessError where it cannot
         run: the port is taken, another one runs on the same files, a process keeps ending.
         """
-        self.logs.mkdir(parents=True, exist_ok=True)
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProcessError(f"{self.logs} cannot be made: {error.strerror}") from error
         with _only_one(), Group(self.say) as group:
             if not processes.port_is_free(self.port):
                 raise ProcessError(
@@ -82,7 +85,8 @@ class LocalSite:
                 for name in self.commands:
                     self._start(group, name)
                 self._wait(group)
-                ready()
+                if not self.stopping.is_set():
+                    ready()
                 while not self.stopping.wait(TICK_EVERY):
                     self._watch(group)
                     tick()

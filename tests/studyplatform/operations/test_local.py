@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 
 from studyplatform.operations import processes
 
@@ -109,4 +111,53 @@ def test_a_taken_port_is_told(tmp_path: Path, environment: dict[str, str]) -> No
         )  # fmt: skip
     assert result.returncode == 1
     assert f"port {port} is taken by another program" in result.stderr
+    assert pids_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["runlocal", "demo"])
+@pytest.mark.parametrize(
+    "wrong", ["--port=-1", "--port=0", "--port=70000", "--port=http", "--workers=0"]
+)
+def test_a_wrong_argument_is_one(command: str, wrong: str) -> None:
+    with pytest.raises(CommandError, match=f"argument {wrong.partition('=')[0]}: .* is no "):
+        call_command(command, wrong)
+
+
+def runs_into(problem: str, environment: dict[str, str], folder: Path) -> bool:
+    """Return whether a command on this VAR_DIR ends with one sentence that says so."""
+    result = subprocess.run(
+        [sys.executable, "manage.py", "runlocal"], cwd=settings.BASE_DIR, text=True,
+        env={**environment, "VAR_DIR": str(folder)}, capture_output=True,
+    )  # fmt: skip
+    told = f"Not configured: VAR_DIR is {folder}; expected a folder that can be written to"
+    return result.returncode == 1 and result.stderr == f"{told}: {problem}.\n"
+
+
+def test_a_var_dir_that_is_a_file_is_told(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "file").touch()
+    assert runs_into("File exists", environment, tmp_path / "file")
+    assert runs_into("Not a directory", environment, tmp_path / "file" / "var")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_var_dir_of_somebody_elses_is_told(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o555)
+    assert runs_into("Permission denied", environment, tmp_path / "theirs")
+    assert runs_into("Permission denied", environment, tmp_path / "theirs" / "var")
+
+
+def test_ctrl_c_while_it_starts_is_no_error(tmp_path: Path, environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "runlocal", "--port", str(processes.free_port())],
+        cwd=settings.BASE_DIR, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # As at a terminal, also where the tests run in the background.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    # From the lock on, the database is brought up to date, which takes seconds.
+    assert wait(lambda: (tmp_path / "runlocal.lock").exists() or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode in (0, 130)
+    assert output.strip() in ("Stopped.", "Stopping ...")
     assert pids_of(tmp_path) == []

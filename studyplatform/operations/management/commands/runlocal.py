@@ -1,6 +1,6 @@
 """`runlocal`: the site on this machine, web server and worker together."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,11 +10,23 @@ from studyplatform.operations.processes import ProcessError
 
 
 def add_site_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--workers", type=int, default=2, help="processes of the web server")
+    parser.add_argument("--port", type=_port, default=8000)
+    parser.add_argument("--workers", type=_count, default=2, help="processes of the web server")
     parser.add_argument(
-        "--renderers", type=int, default=default_renderers(), help="heatmaps rendered at a time"
+        "--renderers", type=_count, default=default_renderers(), help="heatmaps rendered at a time"
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise ArgumentTypeError(f"{text!r} is no port; expected 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of processes; expected at least 1")
+    return int(text)
 
 
 class Command(BaseCommand):
