@@ -10,11 +10,13 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Event, Thread
 
 import numpy as np
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -116,22 +118,58 @@ def heatmap_release(*, heatmap: Heatmap) -> None:
     )
 
 
-def heatmap_render(*, heatmap: Heatmap, clock: Clock = timezone.now) -> None:
+@contextmanager
+def lease_renewed(
+    *, heatmap: Heatmap, clock: Clock = timezone.now, every: timedelta = RENEW_AFTER
+) -> Iterator[Event]:
+    """Renew the lease while the block runs; yields what is set once the claim is lost.
+
+    From a thread, because one step alone (loading a network, tracing it, a pass through a large
+    one) can take longer than a lease. `every` is in real time, whatever the clock.
+    """
+    ended, lost = Event(), Event()
+
+    def renew() -> None:
+        while not ended.wait(every.total_seconds()):
+            try:
+                heatmap_renew(heatmap=heatmap, clock=clock)
+            except ClaimLostError:
+                lost.set()
+                return
+            except (DatabaseError, InterfaceError):
+                # The lease outlasts some of these; the next turn has a connection of its own.
+                logger.warning("Heatmap %s: its lease is not renewed", heatmap.pk, exc_info=True)
+            finally:
+                connections.close_all()  # this thread's
+
+    thread = Thread(target=renew, name=f"lease of heatmap {heatmap.pk}", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        ended.set()
+        thread.join()
+
+
+def heatmap_render(
+    *, heatmap: Heatmap, clock: Clock = timezone.now, renew_every: timedelta = RENEW_AFTER
+) -> None:
     """Compute and publish a claimed row, renewing its lease on the way.
 
     Raises ClaimLostError, and whatever the method raises.
     """
-    started, renewed = time.monotonic(), clock()
-    explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
+    started = time.monotonic()
     last = None
-    for step in explainer.iter_explain(pictures.pixels_of(heatmap.image.sha256), heatmap.label):
-        last = step
-        if clock() - renewed >= RENEW_AFTER:
-            heatmap_renew(heatmap=heatmap, clock=clock)
-            renewed = clock()
-    if last is None:
-        raise RuntimeError(f"{heatmap.method} ended without a heatmap")
-    raw = last.heatmap
+    with lease_renewed(heatmap=heatmap, clock=clock, every=renew_every) as lost:
+        explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
+        pixels = pictures.pixels_of(heatmap.image.sha256)
+        for step in explainer.iter_explain(pixels, heatmap.label):
+            last = step
+            if lost.is_set():
+                raise ClaimLostError(str(heatmap))
+        if last is None:
+            raise RuntimeError(f"{heatmap.method} ended without a heatmap")
+        raw = last.heatmap
     seconds = time.monotonic() - started
     heatmap_publish(heatmap=heatmap, raw=raw, seconds=seconds, clock=clock)
 

@@ -1,14 +1,16 @@
 """Each row of the ledger ends with exactly one published file, whoever is killed when."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event, Thread
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from studyplatform.stimuli import media, runtime, tasks
 from studyplatform.stimuli.models import (
@@ -281,26 +283,75 @@ def test_stale_worker_can_neither_renew_nor_fail_nor_release(row: Heatmap, clock
     assert (row.state, row.claim, row.error) == ("leased", fresh.claim, "")
 
 
-def test_lease_is_renewed_while_working(
-    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+SOON = timedelta(milliseconds=5)
+
+
+@pytest.fixture
+def shared_row(transactional_db: None, media_root: Path) -> Heatmap:
+    """A row that other connections see, too."""
+    return enter()[0]
+
+
+def renewed(row: Heatmap, clock: Clock) -> bool:
+    """Wait until the lease is renewed to the clock's time; False where that does not happen."""
+    limit = time.monotonic() + 10
+    while time.monotonic() < limit:
+        row.refresh_from_db()
+        if row.leased_until == clock() + ledger.LEASE:
+            return True
+        Event().wait(0.002)
+    return False
+
+
+class OneLongStep:
+    """Before its only step five turns of 40 s pass: longer than three leases."""
+
+    def __init__(self, row: Heatmap, clock: Clock, wait: bool = True) -> None:
+        self.row, self.clock, self.wait = row, clock, wait
+        self.requeued: list[int] = []
+
+    def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
+        from explainers.base import Partial
+
+        for _ in range(5):
+            self.clock.advance(40)
+            if self.wait:
+                assert renewed(self.row, self.clock)
+            self.requeued.append(ledger.ledger_sweep(clock=self.clock))
+        yield Partial(1, 1, lambda: map_of(4))
+
+
+def test_lease_is_renewed_during_one_long_step(
+    shared_row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
-    """Ten steps of 20 s: longer than three leases, yet the row is never given away."""
-
-    class Slow:
-        def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
-            from explainers.base import Partial
-
-            for done in range(1, 11):
-                clock.advance(20)
-                assert ledger.ledger_sweep(clock=clock) == 0
-                yield Partial(done, 10, lambda: map_of(4))
-
-    monkeypatch.setattr(runtime, "explainer", lambda *_: Slow())
-    ledger.heatmap_render(heatmap=claimed(clock), clock=clock)
-    assert published_value(row) == 4
+    method = OneLongStep(shared_row, clock)
+    monkeypatch.setattr(runtime, "explainer", lambda *_: method)
+    ledger.heatmap_render(heatmap=claimed(clock), clock=clock, renew_every=SOON)
+    assert method.requeued == [0] * 5
+    assert published_value(shared_row) == 4
+    assert shared_row.attempts == 1
+    assert renewers() == []
 
 
-def test_lost_claim_stops_the_work(row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+def test_without_the_renewal_a_long_step_loses_its_row(
+    shared_row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """Negative control of the test above: the same step, and a renewal that never comes."""
+    method = OneLongStep(shared_row, clock, wait=False)
+    monkeypatch.setattr(runtime, "explainer", lambda *_: method)
+    with pytest.raises(ledger.ClaimLostError):
+        ledger.heatmap_render(heatmap=claimed(clock), clock=clock, renew_every=timedelta(days=1))
+    assert sum(method.requeued) == 1
+    assert files() == []
+
+
+def renewers() -> list[Thread]:
+    return [thread for thread in enumerate_threads() if thread.name.startswith("lease of")]
+
+
+def test_lost_claim_stops_the_work(
+    shared_row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
     steps: list[int] = []
 
     class Stalled:
@@ -310,16 +361,38 @@ def test_lost_claim_stops_the_work(row: Heatmap, clock: Clock, monkeypatch: pyte
             for done in range(1, 11):
                 steps.append(done)
                 if done == 3:
-                    clock.advance(61)
-                    ledger.ledger_sweep(clock=clock)
-                    claimed(clock)
+                    Heatmap.objects.update(claim="of another worker")
+                    [renewer] = renewers()
+                    renewer.join(10)
+                    assert not renewer.is_alive()
                 yield Partial(done, 10, lambda: map_of(4))
 
     monkeypatch.setattr(runtime, "explainer", lambda *_: Stalled())
     with pytest.raises(ledger.ClaimLostError):
-        ledger.heatmap_render(heatmap=claimed(clock), clock=clock)
+        ledger.heatmap_render(heatmap=claimed(clock), clock=clock, renew_every=SOON)
     assert steps == [1, 2, 3]
     assert files() == []
+
+
+def test_a_renewal_that_fails_is_tried_again(
+    shared_row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """The database is away for three turns, and back before the lease is over."""
+    real, tries = ledger.heatmap_renew, []
+
+    def away(**options: object) -> None:
+        tries.append(1)
+        if len(tries) <= 3:
+            raise OperationalError("the server closed the connection")
+        real(**options)
+
+    monkeypatch.setattr(ledger, "heatmap_renew", away)
+    mine = claimed(clock)
+    clock.advance(40)
+    with ledger.lease_renewed(heatmap=mine, clock=clock, every=SOON) as lost:
+        assert renewed(shared_row, clock)
+        assert not lost.is_set()
+    assert len(tries) > 3
 
 
 def test_three_failures_end_it_with_the_reason(
