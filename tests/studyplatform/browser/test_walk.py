@@ -24,38 +24,58 @@ def keep_complaints(page: Any) -> list[str]:
     return complaints
 
 
-@pytest.mark.parametrize(("heatmap", "scores"), CONDITIONS)
-def test_preview_of_each_condition_reaches_the_end_accessibly(
-    page: Any, study: Any, heatmap: str, scores: str
+def test_from_the_panels_address_to_the_code_in_each_condition(
+    browser: Any, browser_context_args: dict[str, Any], study: Any
 ) -> None:
+    """Six participants, one after the other: balance gives each a condition of their own."""
     version, server = study
-    complaints = keep_complaints(page)
-    violations: dict[str, list[str]] = {}
-    page_bytes: dict[str, int] = {}
-    page.on("response", lambda response: weigh(response, page_bytes))
+    slug = version.study.slug
+    met: list[tuple[str, str]] = []
+    for number in range(len(CONDITIONS)):
+        context = browser.new_context(**browser_context_args)
+        page = context.new_page()
+        complaints = keep_complaints(page)
+        violations: dict[str, list[str]] = {}
+        page_bytes: dict[str, int] = {}
+        page.on("response", lambda response, sums=page_bytes: weigh(response, sums))
+        page.goto(
+            f"{server}/s/{slug}/?PROLIFIC_PID=walker{number}&STUDY_ID=s1&SESSION_ID=w{number}"
+        )
+        session = Session.objects.latest("pk")
 
-    def look(name: str) -> None:
-        found = Axe().run(page).response["violations"]
-        if found:
-            violations[name] = [f"{fault['id']}: {fault['nodes'][0]['html']}" for fault in found]
-        if name.startswith("task/"):
-            has_heatmaps = page.locator(".examples img").count() > 12
-            assert has_heatmaps is (heatmap != "none"), name
-            assert bool(page.locator(".examples svg").count()) is (scores == "shown"), name
+        def look(
+            name: str, page: Any = page, session: Session = session, found: Any = violations
+        ) -> None:
+            faults = Axe().run(page).response["violations"]
+            if faults:
+                found[name] = [f"{fault['id']}: {fault['nodes'][0]['html']}" for fault in faults]
+            if name.startswith("task/"):
+                heatmap, scores = assigned(session)
+                has_heatmaps = page.locator(".examples img").count() > 12
+                assert has_heatmaps is (heatmap != "none"), name
+                assert page.locator(".legend").count() == (heatmap != "none"), name
+                assert bool(page.locator(".examples svg").count()) is (scores == "shown"), name
 
-    key = next(
-        condition.key
-        for condition in version.conditions.all()
-        if condition.levels == {"heatmap": heatmap, "scores": scores}
-    )
-    page.goto(server + entry_link(version.study, "preview", key))
-    met = walk(page, version.study.slug, look)
+        names = walk(page, slug, look)
+        met.append(assigned(session))
+        session.refresh_from_db()
 
-    assert [name for name in met if name.startswith("task/")] == [f"task/{i}" for i in (1, 2, 3, 4)]
-    assert page.locator(".code").inner_text() == version.spec.exits.completed.code
-    assert violations == {}
-    assert complaints == []
-    assert max(page_bytes.values()) < 600_000
+        tasks = [name for name in names if name.startswith("task/")]
+        assert tasks == [f"task/{i}" for i in (1, 2, 3, 4)]
+        assert page.locator(".code").inner_text() == version.spec.exits.completed.code
+        assert (session.source, session.status) == ("real", "completed")
+        assert violations == {}
+        assert complaints == []
+        assert max(page_bytes.values()) < 600_000
+        context.close()
+    assert sorted(met) == sorted(CONDITIONS)
+
+
+def assigned(session: Session) -> tuple[str, str]:
+    """Return the levels of heatmap and scores that a session was given."""
+    condition = Session.objects.select_related("condition").get(pk=session.pk).condition
+    assert condition is not None
+    return condition.levels["heatmap"], condition.levels["scores"]
 
 
 def weigh(response: Any, sums: dict[str, int]) -> None:
