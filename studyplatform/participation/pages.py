@@ -129,12 +129,14 @@ def _instructions(session: Session, item: Item, form: Any) -> dict[str, Any]:
     pages = items.instruction_pages(spec, levels)
     page = pages[item.number - 1]
     values = values_of(session)
+    figures = [
+        _figure(session, figure) for figure in page.figures if when.holds(figure.when, levels)
+    ]
     return {
         "title": texts.filled(page.title, values),
         "body": texts.markdown(page.body, values),
-        "figures": [
-            _figure(session, figure) for figure in page.figures if when.holds(figure.when, levels)
-        ],
+        "figures": figures,
+        "figures_have_heatmap": any(figure.exhibit.heatmap for figure in figures),
         "task_preview": page.task_preview,
         "shows_heatmap": levels.get("heatmap", "none") != "none",
         "shows_scores": levels.get("scores") == "shown",

@@ -39,6 +39,7 @@ def test_the_examples_are_seen_together_and_reflow_when_zoomed(
     pictures = [picture.bounding_box() for picture in examples.locator("img").all()]
 
     assert box["y"] + box["height"] <= 720
+    assert page.locator(".legend").count() == ("heatmap-lrp" in condition)
     assert all(
         abs(picture["width"] - picture["height"]) < 1 and picture["width"] >= 90
         for picture in pictures
