@@ -18,6 +18,7 @@ PARTS = (
     "tests/studyplatform/participation/test_exactly_once.py",
     "tests/studyplatform/participation/test_entry.py",
     "tests/studyplatform/stimuli/test_ledger.py",
+    "tests/studyplatform/stimuli/test_publishing.py",
     "tests/studyplatform/results",
 )
 

@@ -61,6 +61,8 @@ def study_replace_draft(
     """
     _materials(load(spec_text), progress)
     with transaction.atomic():
+        # The lock comes first: stimuli must not go while somebody publishes them.
+        StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
         try:
             StimulusSet.objects.filter(version=version, version__published_at=None).delete()
             replaced = version_replace_spec(version=version, spec_text=spec_text)

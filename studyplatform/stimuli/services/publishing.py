@@ -42,11 +42,14 @@ def version_publish(*, version: StudyVersion) -> StudyVersion:
 
     Raises StimuliError with every reason against it.
     """
-    if version.published_at is not None:
-        raise StimuliError(f"Version {version.number} is published already.")
-    if problems := publish_problems(version=version):
+    # The lock comes first, and all is read anew under it: what was checked is what is frozen,
+    # though another replaces the draft at this moment.
+    locked = StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+    if locked.published_at is not None:
+        raise StimuliError(f"Version {locked.number} is published already.")
+    if problems := publish_problems(version=locked):
         raise StimuliError(problems)
-    return version_freeze(version=version, manifest=manifest(version.stimulus_set))
+    return version_freeze(version=locked, manifest=manifest(locked.stimulus_set))
 
 
 def manifest(stimulus_set: StimulusSet) -> dict[str, Any]:
