@@ -48,8 +48,9 @@ def study_export(
     """Write the study's data to the folder `out_dir` and return what was written.
 
     The folder appears whole or not at all; an earlier export there is replaced, unless it holds a
-    file that the export did not write; that and anything else is refused (ExportError). `progress(done, total)` counts sessions, once per file. Raises
-    dataset.DatasetError for an unknown source or a study without published version.
+    file that the export did not write; that and anything else is refused (ExportError).
+    `progress(done, total)` counts sessions, once per file. Raises dataset.DatasetError for an
+    unknown source or a study without published version.
     """
     with _whole_folder(out_dir) as folder, one_state():
         counter = _Counter(progress)
