@@ -2,7 +2,7 @@
 
 images/<aa>/<sha>.png       the pixels the network sees; <sha> is of the pixels
 display/<aa>/<sha>.webp     what people see (pictures and overlays); <sha> is of the file
-heatmaps/<aa>/<key>.npy     raw heatmaps; <key> is the ledger row's: one name per row
+heatmaps/<aa>/<key>-<sha>.npy  raw heatmaps; <key> is the ledger row's, <sha> is of the file
 classifiers/<sha>.keras     networks; <sha> is of the file
 """
 
@@ -30,8 +30,13 @@ def display_path(sha256: str) -> Path:
     return root() / "display" / sha256[:2] / f"{sha256}.webp"
 
 
-def heatmap_path(key: str) -> Path:
-    return root() / "heatmaps" / key[:2] / f"{key}.npy"
+def heatmap_path(key: str, sha256: str) -> Path:
+    return root() / "heatmaps" / key[:2] / f"{key}-{sha256}.npy"
+
+
+def heatmap_files(key: str) -> list[Path]:
+    """Return every file of a ledger row: the published one, and what lost workers left."""
+    return sorted((root() / "heatmaps" / key[:2]).glob(f"{key}-*.npy"))
 
 
 def classifier_path(sha256: str) -> Path:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from PIL import Image as PillowImage
+from pydantic import TypeAdapter, ValidationError
+
+from studyplatform.studies.spec.parts import Key
 
 from .. import pictures
 from ..models import Image, ImageSet
@@ -20,6 +23,7 @@ Progress = Callable[[int, int], None]
 _SPLITS = ("train", "val")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 _VISIBLE = 0.25
+_LONGEST_STEM = 200  # characters, as the database holds them
 
 
 def silent(done: int, total: int) -> None:
@@ -91,7 +95,19 @@ def _scene(scene: "Scene") -> Callable[[], pictures.Stored]:
     return store
 
 
+def check_key(name: str) -> None:
+    """Raise StimuliError for a name that no spec can refer to."""
+    try:
+        TypeAdapter(Key).validate_python(name)
+    except ValidationError:
+        raise errors.StimuliError(
+            f"The name is {name!r}; expected up to 40 lowercase letters, digits, - and _, "
+            "a letter first, as a spec names it."
+        ) from None
+
+
 def _check_name(name: str) -> None:
+    check_key(name)
     found = ImageSet.objects.filter(name=name).first()
     if found:
         raise errors.StimuliError(
@@ -165,11 +181,22 @@ def _voc_entries(folder: Path, size: int) -> Iterator[_Entry]:
 def _stems(path: Path) -> Iterable[str]:
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise errors.StimuliError(
+            f"{path} is no UTF-8 text; expected one image's name a line."
+        ) from None
+    for line in text.splitlines():
         if line.strip():
             stem = line.split()[0]
             if Path(stem).name != stem:
                 raise errors.StimuliError(f"{path} names {stem!r}; expected names without folders.")
+            if not stem.isprintable() or len(stem) > _LONGEST_STEM:
+                raise errors.StimuliError(
+                    f"{path} names {stem!r}; expected printable names of at most "
+                    f"{_LONGEST_STEM} characters."
+                )
             yield stem
 
 
@@ -189,12 +216,16 @@ def _voc_labels(path: Path) -> list[str]:
         raise errors.StimuliError(f"{path} is missing; expected an annotation per image.") from None
     except ElementTree.ParseError as error:
         raise errors.StimuliError(f"{path} is no XML: {error}.") from None
+    except (ValueError, LookupError):  # an encoding of several bytes a sign; one nobody knows
+        raise errors.StimuliError(
+            f"{path} declares an encoding that cannot be read; expected UTF-8."
+        ) from None
     square = _kept_square(tree.getroot())
     return sorted(
         {
             name
             for one in tree.iter("object")
-            if (name := one.findtext("name", "")) and _is_visible(one, square, path)
+            if (name := one.findtext("name", "").strip()) and _is_visible(one, square, path)
         }
     )
 

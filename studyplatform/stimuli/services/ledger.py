@@ -1,11 +1,13 @@
 """The ledger of heatmaps to render: the database is the queue's truth, messages are only pokes.
 
 A worker claims a row by a conditional UPDATE that sets a lease and a fresh claim, renews the
-lease while it works, and publishes only while the claim is its own. A row has one file name, and
-only the holder of the claim puts a file there, inside the transaction that marks the row done:
-whatever is killed when, each row ends with exactly one published file.
+lease while it works, and publishes only while the claim is its own. The file gets its name, which
+tells its content, inside the transaction that marks the row done, and what earlier workers left
+goes: whatever is killed when, each row ends with exactly one published file.
 """
 
+import hashlib
+import io
 import logging
 import os
 import secrets
@@ -80,11 +82,15 @@ def heatmap_publish(
     nothing of `raw` then stays.
     """
     _check_map(heatmap, raw)
-    target = media.heatmap_path(heatmap.key)
+    file = io.BytesIO()
+    np.save(file, raw, allow_pickle=False)
+    content = hashlib.sha256(file.getbuffer()).hexdigest()
+    # Named by its content too: a worker that lost its connection, and with it the lock below,
+    # cannot put another content where the row's file is.
+    target = media.heatmap_path(heatmap.key, content)
     with media.draft(target) as draft:
-        np.save(draft, raw, allow_pickle=False)
+        draft.write_bytes(file.getbuffer())
         media.flush_to_disk(draft)
-        content = media.file_sha256(draft)
         with transaction.atomic():
             # The UPDATE locks the row, so no other claim can publish until this one has.
             published = _mine(heatmap).update(
@@ -98,6 +104,9 @@ def heatmap_publish(
             if not published:
                 raise ClaimLostError(str(heatmap))
             os.replace(draft, target)
+    for path in media.heatmap_files(heatmap.key):
+        if path != target:
+            path.unlink(missing_ok=True)
 
 
 def heatmap_fail(*, heatmap: Heatmap, reason: str) -> None:
@@ -215,7 +224,7 @@ def ledger_sweep(*, clock: Clock = timezone.now) -> int:
     )
     requeued = expired.update(state=Heatmap.State.PENDING, claim="", leased_until=None)
     for key in keys:
-        media.discard_old_drafts(media.heatmap_path(key).parent, LEASE)
+        media.discard_old_drafts(media.heatmap_path(key, "").parent, LEASE)
     return lost + requeued
 
 

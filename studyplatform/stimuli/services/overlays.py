@@ -166,7 +166,8 @@ def _percentile(needed: NeededHeatmap) -> float:
 
 
 def _raw(heatmap: Heatmap) -> "NDArray[np.float32]":
-    raw: NDArray[np.float32] = np.load(media.heatmap_path(heatmap.key), allow_pickle=False)
+    path = media.heatmap_path(heatmap.key, heatmap.content_sha256)
+    raw: NDArray[np.float32] = np.load(path, allow_pickle=False)
     return raw
 
 

@@ -89,6 +89,11 @@ def test_failures_are_told_and_retried(
         (["render_heatmaps", "nothing"], "There is no study 'nothing'; there are: none."),
         (["import_images", "x", "--voc", "nothing"], "nothing has no folder JPEGImages"),
         (["import_images", "x", "--demo", "--count", "0"], "count is 0; expected at least 1"),
+        (["import_images", "My Photos", "--demo"], "The name is 'My Photos'; expected up to 40"),
+        (
+            ["train_classifier", "a/b", "--images", "y", "--backbone", "z"],
+            "The name is 'a/b'; expected up to 40",
+        ),
         (
             ["train_classifier", "x", "--images", "y", "--backbone", "z"],
             "There is no image set 'y'; there are: none.",

@@ -1,5 +1,6 @@
 """Importing image sets: whole or not at all."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,12 @@ def test_a_name_is_taken_once(tmp_path: Path):
         load(folder)
 
 
+def declare(encoding: str) -> Callable[[Path], int]:
+    """Return what makes the first annotation declare an encoding."""
+    text = f'<?xml version="1.0" encoding="{encoding}"?><annotation/>'
+    return lambda folder: (folder / "Annotations" / "1.xml").write_text(text)
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -103,6 +110,12 @@ def test_a_name_is_taken_once(tmp_path: Path):
             "neither train.txt nor val.txt",
         ),
         (lambda f: (f / "Annotations").rename(f / "Labels"), "has no folder Annotations"),
+        (declare("gb2312"), r"1\.xml declares an encoding that cannot be read"),
+        (declare("foo"), r"1\.xml declares an encoding that cannot be read"),
+        (lambda f: (f / "ImageSets/Main/train.txt").write_text("1\0\n"), "printable names"),
+        (lambda f: (f / "ImageSets/Main/train.txt").write_text("1" * 201), "at most 200 char"),
+        (lambda f: (f / "ImageSets/Main/train.txt").write_text("1", "utf-16"), "no UTF-8 text"),
+        (lambda f: (f / "ImageSets/Main/train.txt").write_text("\xe4", "latin-1"), "no UTF-8 text"),
     ],
 )
 def test_a_broken_layout_is_one_sentence(tmp_path: Path, spoil, sentence: str):
@@ -112,6 +125,29 @@ def test_a_broken_layout_is_one_sentence(tmp_path: Path, spoil, sentence: str):
         load(folder)
     assert len(caught.value.problems) == 1
     assert not ImageSet.objects.exists()
+
+
+def test_a_byte_order_mark_and_space_around_labels_are_no_part_of_names(tmp_path: Path):
+    folder = voc(tmp_path / "v", {"1": ["\n cat \n", "cat", "  "]})
+    (folder / "ImageSets/Main/train.txt").write_text("1\n", encoding="utf-8-sig")
+    report = load(folder)
+    assert report.image_set.labels == ["cat"]
+    assert [(image.name, image.labels) for image in Image.objects.all()] == [("1", ["cat"])]
+
+
+@pytest.mark.parametrize("name", ["", "My Photos", "a/b", "1st", "a" * 41, "a" * 200, "a\n"])
+def test_a_name_that_no_spec_can_refer_to_is_refused(tmp_path: Path, name: str):
+    folder = voc(tmp_path / "v", {"1": ["cat"]})
+    for load_named in (
+        lambda: services.image_set_import_voc(name=name, folder=folder, size=32),
+        lambda: services.image_set_import_demo(name=name, count=1),
+    ):
+        with pytest.raises(services.StimuliError, match="as a spec names it") as caught:
+            load_named()
+        assert len(caught.value.problems) == 1
+    assert not ImageSet.objects.exists()
+    report = services.image_set_import_voc(name="a" * 40, folder=folder, size=32)
+    assert report.images == 1
 
 
 def test_scenes_are_imported_with_their_labels():

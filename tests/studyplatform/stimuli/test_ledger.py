@@ -1,12 +1,15 @@
 """Each row of the ledger ends with exactly one published file, whoever is killed when."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Event, Thread
 from threading import enumerate as enumerate_threads
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,7 +113,7 @@ def files() -> list[Path]:
 def published_value(row: Heatmap) -> float:
     row.refresh_from_db()
     [path] = files()
-    assert path == media.heatmap_path(row.key)
+    assert path == media.heatmap_path(row.key, row.content_sha256)
     assert row.content_sha256 == media.file_sha256(path)
     return float(np.load(path)[0, 0])
 
@@ -238,6 +241,64 @@ def test_killed_between_file_and_commit_leaves_one_file(
     clock.advance(61)
     ledger.ledger_sweep(clock=clock)
     ledger.heatmap_publish(heatmap=claimed(clock), raw=map_of(2), seconds=1, clock=clock)
+    assert published_value(row) == 2
+
+
+def publish_past_a_lost_connection(clock: Clock) -> None:
+    """One publishes 1 and loses its connection before it places the file; another publishes 2.
+
+    What the server rolls back of the first one's transaction is put back by hand: all
+    connections of a test share one transaction.
+    """
+    first, replace = claimed(clock), os.replace
+
+    def stall(source: Path, target: Path) -> None:
+        patch.undo()
+        Heatmap.objects.filter(pk=first.pk).update(
+            state="leased", leased_until=clock() + ledger.LEASE, content_sha256=""
+        )
+        clock.advance(61)
+        ledger.ledger_sweep(clock=clock)
+        ledger.heatmap_publish(heatmap=claimed(clock), raw=map_of(2), seconds=1, clock=clock)
+        replace(source, target)
+        raise OperationalError("the server closed the connection")  # at its COMMIT
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger.os, "replace", stall)
+        patch.setattr(ledger, "transaction", SimpleNamespace(atomic=nullcontext))
+        with pytest.raises(OperationalError):
+            ledger.heatmap_publish(heatmap=first, raw=map_of(1), seconds=1, clock=clock)
+
+
+def test_a_worker_that_lost_its_connection_spoils_nothing(row: Heatmap, clock: Clock):
+    publish_past_a_lost_connection(clock)
+    row.refresh_from_db()
+    published = media.heatmap_path(row.key, row.content_sha256)
+    assert media.file_sha256(published) == row.content_sha256
+    assert float(np.load(published)[0, 0]) == 2
+
+
+def test_with_one_name_per_row_it_would(
+    row: Heatmap, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """Negative control of the test above: it is the content in the name that protects it."""
+    one_name = media.heatmap_path(row.key, "same")
+    monkeypatch.setattr(media, "heatmap_path", lambda *_: one_name)
+    publish_past_a_lost_connection(clock)
+    row.refresh_from_db()
+    assert media.file_sha256(one_name) != row.content_sha256
+
+
+def test_what_a_lost_worker_published_goes_when_the_row_is(row: Heatmap, clock: Clock):
+    left = media.heatmap_path(row.key, "0" * 64)
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of another content")
+    others = media.heatmap_path(f"{7:064x}", "0" * 64)
+    others.write_bytes(b"of another row")
+    ledger.heatmap_publish(heatmap=claimed(clock), raw=map_of(2), seconds=1, clock=clock)
+    assert not left.exists()
+    assert others.exists()
+    others.unlink()
     assert published_value(row) == 2
 
 
@@ -490,10 +551,8 @@ def test_interrupted_by_hand_gives_the_row_back(
 
 
 def test_what_a_killed_writer_left_is_swept(row: Heatmap, clock: Clock):
-    import os
-
     claimed(clock)
-    folder = media.heatmap_path(row.key).parent
+    folder = media.heatmap_path(row.key, "").parent
     folder.mkdir(parents=True)
     old, young = folder / ".draft-old.npy", folder / ".draft-young.npy"
     for path in (old, young):
@@ -533,10 +592,10 @@ def test_draining_twice_does_nothing(published_study: StudyVersion):
 
 
 def test_every_row_of_the_study_has_exactly_one_file(published_study: StudyVersion):
-    names = {path.name for path in files()}
-    assert names == {f"{key}.npy" for key in Heatmap.objects.values_list("key", flat=True)}
-    for heatmap in Heatmap.objects.all():
-        assert media.file_sha256(media.heatmap_path(heatmap.key)) == heatmap.content_sha256
+    rows = Heatmap.objects.values_list("key", "content_sha256")
+    assert sorted(files()) == sorted(media.heatmap_path(*row) for row in rows)
+    for key, content in rows:
+        assert media.file_sha256(media.heatmap_path(key, content)) == content
 
 
 def test_sweep_pokes_only_while_there_is_work(row: Heatmap, monkeypatch: pytest.MonkeyPatch):

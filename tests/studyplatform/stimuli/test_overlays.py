@@ -90,7 +90,7 @@ def three(published_study: StudyVersion, settings, tmp_path) -> list[NeededHeatm
     NeededHeatmap.objects.exclude(pk__in=[one.pk for one in chosen]).delete()
     NeededHeatmap.objects.update(overlay_sha256="", strongest=None, weakest=None)
     for one, strength in zip(chosen, (1, 2, 4), strict=True):
-        path = media.heatmap_path(one.heatmap.key)
+        path = media.heatmap_path(one.heatmap.key, one.heatmap.content_sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, np.full((96, 96), strength, np.float32))
         sha256 = one.heatmap.image.display_sha256
@@ -175,7 +175,7 @@ def test_one_that_spoils_a_shared_scale_has_failed_and_the_rest_waits_for_it(
 ):
     use_scale(published_study, "label")
     second = three[1].heatmap
-    media.heatmap_path(second.key).unlink()
+    media.heatmap_path(second.key, second.content_sha256).unlink()
     assert overlays_compose(needed=NeededHeatmap.objects.all()) == 0
     failed = Heatmap.objects.filter(state=Heatmap.State.FAILED)
     assert [one.pk for one in failed] == [second.pk]

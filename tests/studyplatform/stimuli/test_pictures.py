@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from studyplatform.stimuli import media, pictures
 
@@ -121,6 +121,35 @@ def test_orientation_is_applied_and_metadata_dropped(tmp_path: Path, media_root:
         with Image.open(kept) as opened:
             assert not opened.getexif()
             assert "exif" not in opened.info
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_becomes_upright_as_pillow_does_it(tmp_path: Path, orientation: int):
+    path = tmp_path / "turned.png"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    noise(3, 5).save(path, exif=exif)
+    with Image.open(path) as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+    assert np.asarray(pictures.read(path)).tolist() == expected.tolist()
+
+
+def test_damaged_metadata_cost_no_image(tmp_path: Path):
+    """Pillow's own way to turn an image fails where a text has become a number: the control."""
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a horse that stood on a hill"
+    Image.new("RGB", (40, 20), "white").save(path, exif=exif)
+    spoilt = bytearray(path.read_bytes())
+    big = b"MM\0*" in spoilt
+    # The description's entry: tag, type, number of values; now it is one fraction.
+    entry = spoilt.index(struct.pack(">HH" if big else "<HH", 0x010E, 2))
+    struct.pack_into(">HHL" if big else "<HHL", spoilt, entry, 0x010E, 5, 1)
+    path.write_bytes(spoilt)
+    with Image.open(path) as opened, pytest.raises((TypeError, AttributeError, struct.error)):
+        ImageOps.exif_transpose(opened)
+    assert pictures.read(path).size == (20, 40)
 
 
 def test_network_and_people_see_the_same_centred_square(media_root: Path):
