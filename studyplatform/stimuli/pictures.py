@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from . import media
 
@@ -23,6 +23,16 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 # 370 KB at this side and quality; 448 px would make some task pages larger than 600 KB.
 DISPLAY_SIDE = 288
 DISPLAY_QUALITY = 75
+# What makes an image upright, by its orientation in EXIF (CIPA DC-008, 4.6.5.1.6); 1 is upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PictureError(ValueError):
@@ -51,7 +61,7 @@ def read(path: Path) -> Image.Image:
             with Image.open(path, formats=FORMATS) as opened:
                 _check_size(opened.width, opened.height)
                 opened.load()
-                return _flat(ImageOps.exif_transpose(opened))
+                return _flat(_upright(opened))
     except FileNotFoundError:
         raise PictureError("the file is missing") from None
     except Image.DecompressionBombError:
@@ -117,6 +127,13 @@ def _check_size(width: int, height: int) -> None:
 
 def _megapixels(pixels: int) -> str:
     return f"{pixels // 1_000_000} megapixels"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Not ImageOps.exif_transpose: it writes the other metadata anew, and ends in a TypeError, an
+    # AttributeError or a struct.error where those are damaged. They are dropped here anyway.
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from studyplatform.stimuli import services
 from studyplatform.stimuli.management.base import StimuliCommand
 from studyplatform.stimuli.models import ImageSet
+from studyplatform.stimuli.services.images import check_key
 
 
 class Command(StimuliCommand):
@@ -32,6 +33,7 @@ class Command(StimuliCommand):
         parser.add_argument("--labels", help="comma-separated; all that can be learned by default")
 
     def run(self, **options: Any) -> None:
+        check_key(options["name"])
         image_set = ImageSet.objects.filter(name=options["images"]).first()
         if image_set is None:
             known = ", ".join(ImageSet.objects.values_list("name", flat=True)) or "none"
