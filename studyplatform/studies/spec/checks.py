@@ -1,6 +1,7 @@
 """The rules across the parts of a spec: what one part says must fit what another says."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,11 @@ from .parts import Exits
 if TYPE_CHECKING:
     from .study import Spec
 
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+STUDY_PLACEHOLDERS = (
+    "labels", "n_labels", "n_tasks", "examples_per_task", "base", "bonus", "maximum", "minutes",
+)  # fmt: skip
+TASK_PLACEHOLDERS = ("label", *STUDY_PLACEHOLDERS)
 MAX_CONDITIONS = 100
 MAX_CONDITION_KEY = 120  # characters of factor-level_factor-level, as addresses and data name it
 
@@ -45,6 +51,10 @@ def problems_of(spec: "Spec") -> Iterator[str]:
             conditions_when.check(text, levels)
         except ValueError as error:
             yield f"{path}: {error}"
+    for path, text, known in _texts(spec):
+        for name in PLACEHOLDER.findall(text):
+            if name not in known:
+                yield f"{path}: {{{name}}} stands for nothing; there are: {_listed(known)}"
     for path, figure in spec.figures():
         if figure.label in spec.tasks.new_images:
             yield f"{path}.label: {figure.label!r} is a task's label; expected one no task uses"
@@ -81,6 +91,21 @@ def problems_of(spec: "Spec") -> Iterator[str]:
     for hypothesis in spec.analysis.hypotheses:
         if hypothesis.factor not in spec.factors:
             yield f"analysis.hypotheses.{hypothesis.key}: no factor {hypothesis.factor!r}"
+
+
+def _texts(spec: "Spec") -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield path, text and the names in braces it may use, of every text with placeholders."""
+    yield "information", spec.information, STUDY_PLACEHOLDERS
+    yield "task_prompt", spec.task_prompt, TASK_PLACEHOLDERS
+    for i, page in enumerate(spec.instructions):
+        yield f"instructions.{i}.body", page.body, STUDY_PLACEHOLDERS
+    for i, question in enumerate(spec.questions):
+        yield f"questions.{i}.prompt", question.prompt, TASK_PLACEHOLDERS
+        yield f"questions.{i}.help", question.help, TASK_PLACEHOLDERS
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
 
 
 def _whens(spec: "Spec") -> Iterator[tuple[str, str]]:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from studyplatform.participation.texts import placeholders
 from studyplatform.results import columns
 from studyplatform.studies.spec import Spec, SpecError, load
+from studyplatform.studies.spec.checks import STUDY_PLACEHOLDERS
 
 SpecText = Callable[..., str]
 
@@ -228,3 +230,13 @@ def test_names_too_long_for_the_key_of_a_condition_are_refused(spec_text: SpecTe
     long = {f"f{n}{'x' * 36}": {"levels": ["y" * 40]} for n in range(2)}
     found = problems(spec_text(factors=long))
     assert any("too long together" in problem for problem in found)
+
+
+def test_a_misspelt_placeholder_is_named(spec_text: SpecText):
+    [problem] = problems(spec_text(information="It takes {minuts} minutes, {n_tasks} tasks."))
+    assert problem.startswith("information: {minuts} stands for nothing; there are: {labels}, ")
+
+
+def test_placeholders_are_those_that_pages_fill(spec_text: SpecText):
+    spec = load(spec_text())
+    assert set(placeholders(spec, ["cat"])) == set(STUDY_PLACEHOLDERS)
