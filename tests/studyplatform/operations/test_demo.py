@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from studyplatform.operations import demo
-from studyplatform.studies.models import Membership
+from studyplatform.studies.models import Membership, Team
 
 from ..participation.study import make_study
 
@@ -55,8 +56,27 @@ def test_a_member_is_added_with_a_password_printed_once(
     call_command("add_member", "ada", team="Lab", role="viewer")
     assert capsys.readouterr().out.splitlines() == ["ada is viewer in Lab."]
     assert Membership.objects.get().role == "viewer"
-    with pytest.raises(CommandError, match="no name to sign in with"):
-        call_command("add_member", "a b", team="Lab")
+
+
+@pytest.mark.parametrize(
+    ("name", "team", "problem"),
+    [
+        ("a b", "Lab", "'a b' is no name to sign in with"),
+        ("", "Lab", "'' is no name to sign in with"),
+        ("a" * 151, "Lab", "is no name to sign in with: .*at most 150 characters"),
+        ("ada", "", "'' is no name of a team"),
+        ("ada", "  ", "'  ' is no name of a team"),
+        ("ada", "Lab\ud800", "is no name of a team"),
+        ("ada", "L" * 121, "is no name of a team: .*at most 120 characters"),
+    ],
+)
+def test_names_that_some_database_refuses_are_told(name: str, team: str, problem: str) -> None:
+    with pytest.raises(CommandError, match=problem):
+        call_command("add_member", name, team=team)
+    assert not User.objects.exists()
+    assert not Team.objects.exists()
+    call_command("add_member", "a" * 150, team="L" * 120)
+    assert Membership.objects.get().team.name == "L" * 120
 
 
 def test_every_printed_address_opens(client: Client) -> None:
