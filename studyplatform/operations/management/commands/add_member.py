@@ -32,7 +32,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Password: {password}")
 
 
-def _check(field: Field[Any, Any], value: str, what: str) -> None:
+def _check(field: "Field[Any, Any]", value: str, what: str) -> None:
     """Raise CommandError where the field would not take the value on every database."""
     try:
         field.run_validators(value)
