@@ -14,6 +14,7 @@ from studyplatform.stimuli.selectors import ScoreBar
 
 MAX_BARS = 8  # more would not be legible twelve times on one screen
 _ROW, _LEFT, _BARS, _WIDTH = 14, 78, 112, 224
+_BEYOND = 5  # how far a bar reaches beyond its line at the least, white border of the line and all
 _QUESTION, _OTHER, _RED, _TRACK, _INK = "#1f5fa8", "#8a94a3", "#b3151b", "#e6e9ee", "#1c2430"
 
 
@@ -54,13 +55,15 @@ def _in_words(bar: ScoreBar) -> str:
 def _row(bar: ScoreBar, place: int) -> str:
     top = place * _ROW + 1
     line = _LEFT + _BARS * bar.threshold
+    # A score just above its threshold must be seen to be above.
+    length = max(_BARS * bar.score, _BARS * bar.threshold + _BEYOND if bar.assigned else 1)
     name = escape(bar.label if len(bar.label) <= 12 else f"{bar.label[:11]}…")
     weight, colour = ("700", _QUESTION) if bar.is_question else ("400", _OTHER)
     return (
         f'<text x="{_LEFT - 5}" y="{top + 10}" text-anchor="end" fill="{_INK}" '
         f'font-weight="{weight}">{name}</text>'
         f'<rect x="{_LEFT}" y="{top + 2}" width="{_BARS}" height="{_ROW - 5}" fill="{_TRACK}"/>'
-        f'<rect x="{_LEFT}" y="{top + 2}" width="{max(_BARS * bar.score, 1):.1f}" '
+        f'<rect x="{_LEFT}" y="{top + 2}" width="{length:.1f}" '
         f'height="{_ROW - 5}" fill="{colour}"/>'
         # White around the line, so that it stands out from a bar that crosses it.
         + "".join(

@@ -84,6 +84,16 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
             if known and Session.Source.PREVIEW not in {known.source, source}:
                 services.arrival_refuse(session=known, source=source)
                 return _other_link(request, known.source, known)
+            if source == Session.Source.REAL and not spec.recruitment.plain_links:
+                return _message(
+                    request,
+                    HTTPStatus.BAD_REQUEST,
+                    _("This link is not complete"),
+                    _(
+                        "The address lacks {name}. Please open the study from the platform that "
+                        "invited you, so that it knows you took part."
+                    ).format(name=spec.recruitment.person_parameter),
+                )
         if source == Session.Source.REAL and not entry_allowed(request):
             return _message(
                 request,
@@ -316,7 +326,7 @@ def _unknown_browser(request: HttpRequest, slug: str, cookie: str) -> HttpRespon
     return _message(
         request,
         HTTPStatus.FORBIDDEN,
-        _("We do not know this browser yet"),
+        _("This browser is not where you left"),
         _(
             "Please open the study by the link you were given. If you had begun, you will go on "
             "where you were."

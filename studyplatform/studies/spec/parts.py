@@ -213,7 +213,11 @@ class Exits(Part):
 
 
 class Recruitment(Part):
-    """Where participants come from; the defaults are Prolific's parameter names."""
+    """Where participants come from; the defaults are Prolific's parameter names.
+
+    `plain_links` lets in whoever opens the study's bare address: nobody can pay them, nor tell
+    them apart when they come again.
+    """
 
     person_parameter: Parameter = "PROLIFIC_PID"
     study_parameter: Parameter = "STUDY_ID"
@@ -221,6 +225,7 @@ class Recruitment(Part):
     return_url: Annotated[str, Field(pattern=r"^https://[^\s{}]+\{code\}[^\s{}]*$")] = (
         "https://app.prolific.com/submissions/complete?cc={code}"
     )
+    plain_links: bool = True
     minimum_screen_width: Annotated[int, Field(ge=0, le=4000)] = 1024
     allow_phones: bool = False
 

@@ -3,6 +3,8 @@
 import re
 from xml.etree import ElementTree
 
+import pytest
+
 from studyplatform.participation.charts import MAX_BARS, score_chart, shown
 from studyplatform.stimuli.selectors import ScoreBar
 
@@ -21,6 +23,19 @@ def test_bars_and_threshold_lines_share_one_scale() -> None:
     assert float(filled.get("width", 0)) == width * 0.5
     assert float(line.get("x1", 0)) == left + width * 0.25
     assert [text.text for text in svg.findall("text")] == ["cat", "0.25"]
+
+
+def test_a_score_barely_above_its_threshold_is_seen_to_be_above() -> None:
+    """The line is 2 wide with a white border of 1.5: the bar must show beyond both."""
+
+    def beyond(score: float) -> float:
+        svg = ElementTree.fromstring(score_chart([bar("cat", score, 0.4)]))
+        track, filled = svg.findall("rect")
+        return float(filled.get("width", 0)) - 0.4 * float(track.get("width", 0))
+
+    assert beyond(0.401) > 2.5
+    assert beyond(0.399) < 0
+    assert beyond(0.9) == pytest.approx(0.5 * 112, abs=0.1)  # elsewhere to scale
 
 
 def test_the_label_in_question_stands_out() -> None:

@@ -76,7 +76,22 @@ def test_coming_back_never_moves_the_position(client: Client, version: StudyVers
     assert '"status" =' not in updates[0]
 
 
-def test_a_plain_link_makes_a_session_per_browser(version: StudyVersion) -> None:
+def test_the_bare_address_is_refused_where_a_platform_sends_everybody(
+    version: StudyVersion,
+) -> None:
+    """Nobody could be paid, nor told apart; whoever has arrived before goes on."""
+    reply = Client().get("/s/trial/")
+    assert reply.status_code == 400
+    assert "The address lacks PROLIFIC_PID." in text_of(reply)
+    assert not Session.objects.exists()
+    known = Client()
+    entered(known)
+    assert known.get("/s/trial/")["Location"] == "/s/trial/information/"
+
+
+@pytest.mark.django_db
+def test_a_plain_link_makes_a_session_per_browser() -> None:
+    make_study(spec_data(recruitment={"plain_links": True}))
     one, other = Client(), Client()
     assert one.get("/s/trial/")["Location"] == "/s/trial/information/"
     walk(one, "/s/trial/information/", until="consent")
@@ -137,7 +152,7 @@ def test_a_forged_cookie_is_none(client: Client, version: StudyVersion, cookie: 
     reply = client.get("/s/trial/consent/")
 
     assert reply.status_code == 403
-    assert "We do not know this browser yet" in text_of(reply)
+    assert "This browser is not where you left" in text_of(reply)
     assert client.post("/s/trial/consent/", {}).status_code == 403
 
 
