@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _write(
         finished = []
         for path, write in writers:
             try:
-                handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+                handle, name = tempfile.mkstemp(dir=path.parent, prefix=".explainers.")
                 undo.callback(Path(name).unlink, missing_ok=True)
                 with os.fdopen(handle, "wb") as file:
                     write(file)
@@ -156,9 +157,16 @@ def _writable(text: str, suffix: str) -> Path:
     path = Path(text)
     if path.suffix.lower() != suffix:
         raise ExplainerError(f"{path} is to be written; expected a name that ends in {suffix}.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # unlike Path.is_dir, also for a name too long to exist
         raise ExplainerError(f"There is no folder {path.parent} to write {path.name} into.")
-    if path.is_dir():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return path
+    except (OSError, ValueError) as error:  # a name too long; one with a NUL
+        reason = getattr(error, "strerror", error)
+        raise ExplainerError(f"{text!r} cannot be written: {reason}.") from None
+    if S_ISDIR(found.st_mode):
         raise ExplainerError(f"{path} is a folder; expected a file to write.")
     return path
 
@@ -166,7 +174,7 @@ def _writable(text: str, suffix: str) -> Path:
 def _labels(text: str | None) -> list[str] | None:
     if text is None:
         return None
-    if not Path(text).is_file():
+    if not os.path.isfile(text):  # unlike Path.is_file, also for a text too long for a file's name
         return [label.strip() for label in text.split(",")]
     try:
         lines = Path(text).read_text(encoding="utf-8").splitlines()
@@ -177,6 +185,11 @@ def _labels(text: str | None) -> list[str] | None:
 
 def _target(text: str, classifier: Classifier) -> str | int:
     if text not in classifier.labels and text.isdecimal():
+        if len(text) > 9:
+            raise ExplainerError(
+                f"--target is a number of {len(text)} digits; "
+                f"the classifier has {len(classifier.labels)} outputs, from 0."
+            )
         return int(text)
     return text
 

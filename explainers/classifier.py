@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -35,6 +37,7 @@ class _All(Enum):
 ALL: Final = _All.ALL
 """As a target: every label, in the classifier's order."""
 
+LARGEST_BATCH = 4096
 _MOST_GRAPHS = 16  # images of many sizes need a graph each
 
 Target = str | int | Sequence[str | int] | _All
@@ -69,6 +72,10 @@ class Classifier:
         self.preprocess = "none"
         self.activation = "linear"
         self.thresholds = {}
+        if thresholds is not None and not isinstance(thresholds, Mapping):
+            raise ExplainerError(
+                f"Thresholds come as a mapping from label to number, not as {thresholds!r}."
+            )
         self._given_thresholds = dict(thresholds or {})
         self._function: ImageFunction | None = None
         self._prepare: TensorFunction | None = None
@@ -245,7 +252,7 @@ class Classifier:
             value = self._given_thresholds.get(label, default)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
                 raise ExplainerError(f"The threshold of {label!r} is {value!r}, no number.")
-            if not np.isfinite(value):
+            if not abs(value) <= sys.float_info.max:  # NaN fails too
                 raise ExplainerError(f"The threshold of {label!r} is {value}; expected a number.")
             self.thresholds[label] = float(value)
 
@@ -305,8 +312,8 @@ def is_single(target: Target) -> bool:
 def check_batch_size(batch_size: int) -> int:
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         raise ExplainerError(f"The batch size is {batch_size!r}; expected a whole number.")
-    if batch_size < 1:
-        raise ExplainerError(f"The batch size is {batch_size}; expected 1 or more.")
+    if not 1 <= batch_size <= LARGEST_BATCH:
+        raise ExplainerError(f"The batch size is {batch_size}; expected 1 to {LARGEST_BATCH}.")
     return int(batch_size)
 
 
@@ -322,8 +329,8 @@ def _fixed_batches(stack: NDArray[Any], size: int) -> Iterator[tuple[NDArray[np.
 
 
 def _checked_labels(labels: Sequence[str], outputs: int | None) -> tuple[str, ...]:
-    if isinstance(labels, str):
-        raise ExplainerError(f"Labels come as a sequence of names, not as the text {labels!r}.")
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise ExplainerError(f"Labels come as a sequence of names, not as {labels!r}.")
     found = tuple(labels)
     if not found or not all(isinstance(label, str) and label.strip() for label in found):
         raise ExplainerError(f"Labels are {found!r}; expected one non-empty name per output.")
@@ -336,7 +343,7 @@ def _checked_labels(labels: Sequence[str], outputs: int | None) -> tuple[str, ..
 
 
 def _checked_shape(shape: Shape) -> Shape:
-    sizes = tuple(shape)
+    sizes = tuple(shape) if isinstance(shape, Iterable) else ()
     if len(sizes) != 3 or any(
         size is not None and (not isinstance(size, (int, np.integer)) or size < 1) for size in sizes
     ):
@@ -355,7 +362,7 @@ def load_model(path_or_model: str | Path | keras.Model) -> keras.Model:
     if not isinstance(path_or_model, (str, Path)):
         raise ExplainerError(f"Expected a Keras model or its file, not {path_or_model!r}.")
     path = Path(path_or_model)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, also for a name too long to exist
         raise ExplainerError(f"There is no model file {path}.")
     try:
         model = keras.models.load_model(path, compile=False)

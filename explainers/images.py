@@ -14,6 +14,7 @@ from explainers.errors import ExplainerError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from PIL import Image
 
 Shape = tuple[int | None, int | None, int | None]
 ANY_SHAPE: Shape = (None, None, None)
@@ -25,7 +26,7 @@ def check_image(image: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[np.float3
     Raises ExplainerError for a wrong shape, values that are no finite numbers, or values outside
     0..255 (a float image that was scaled to 0..1 is refused too).
     """
-    array = np.asarray(image)
+    array = as_array(image, "image")
     if array.ndim != 3:
         raise ExplainerError(
             f"The image has shape {array.shape}; expected one image (height, width, channels)."
@@ -36,7 +37,7 @@ def check_image(image: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[np.float3
 
 def check_images(images: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[Any]:
     """A stack of images `(N, H, W, C)` as it came (not yet float32); errors as `check_image`."""
-    array = np.asarray(images)
+    array = as_array(images, "images")
     if array.ndim != 4 or len(array) == 0:
         raise ExplainerError(
             f"The images have shape {array.shape}; expected (images, height, width, channels) "
@@ -44,6 +45,14 @@ def check_images(images: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[Any]:
         )
     _check(array, "images", shape)
     return array
+
+
+def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    """The values as an array; ExplainerError for lists of unequal lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ExplainerError(f"The {name} {_has(name)} rows of unequal length.") from None
 
 
 def _check(array: NDArray[Any], name: str, shape: Shape) -> None:
@@ -88,14 +97,14 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
 
     Where the network fixes its size, the largest centred part of the right proportions is cut out
     (a square for a square network) and resized to it. Transparency is dropped; the orientation
-    stored by the camera is followed.
+    stored by the camera is followed; 16-bit greyscale is scaled to 8 bits.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     height, width, channels = shape
     try:
         with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
+            upright = _eight_bit(ImageOps.exif_transpose(opened))
             picture = upright.convert("L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise ExplainerError(f"There is no image file {path}.") from None
@@ -106,6 +115,18 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     array = np.asarray(picture, dtype=np.uint8)
     return array[..., None] if array.ndim == 2 else array
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """Greyscale of 16 bits scaled to 8: Pillow would clip it at 255. Other pictures as they are."""
+    from PIL import Image
+
+    if not picture.mode.startswith("I"):
+        return picture
+    levels = np.asarray(picture)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError("its values are beyond 16 bits")
+    return Image.fromarray((levels.astype(np.uint16) >> 8).astype(np.uint8))
 
 
 def _centre(size: tuple[int, int], ratio: float) -> tuple[int, int, int, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explainers.errors import ExplainerError
-from explainers.images import check_image
+from explainers.images import as_array, check_image
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -112,7 +112,7 @@ def _greys(photograph: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _checked_map(heatmap: ArrayLike) -> NDArray[np.float64]:
-    array = np.asarray(heatmap)
+    array = as_array(heatmap, "heatmap")
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "uifb":
         raise ExplainerError(
             f"The heatmap is {array.dtype} of shape {array.shape}; expected numbers (H, W)."

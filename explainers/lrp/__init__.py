@@ -5,7 +5,7 @@ heatmap = LRP(classifier, composite="preset-a-flat").explain(image, target="hors
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,6 @@ class LRP(Explainer):
 def _checked_epsilon(epsilon: Any) -> float:
     if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.number)):
         raise ExplainerError(f"epsilon is {epsilon!r}; expected a number of 0 or more.")
-    if not (epsilon >= 0 and math.isfinite(epsilon)):
+    if not 0 <= epsilon <= sys.float_info.max:  # NaN fails too
         raise ExplainerError(f"epsilon is {epsilon}; expected a number of 0 or more.")
     return float(epsilon)

@@ -186,8 +186,8 @@ def test_thresholds(network):
 
     assert thresholds(None) == {"cat": 0.5, "dog": 0.5, "horse": 0.5}
     assert thresholds({"dog": 0.2}) == {"cat": 0.5, "dog": 0.2, "horse": 0.5}
-    for wrong in ({"cow": 0.5}, {"cat": "high"}, {"cat": float("nan")}):
-        with pytest.raises(ExplainerError, match="threshold"):
+    for wrong in ({"cow": 0.5}, {"cat": "high"}, {"cat": float("nan")}, {"cat": 10**400}, [1], 5):
+        with pytest.raises(ExplainerError, match=r"[Tt]hreshold"):
             thresholds(wrong)
 
 
@@ -200,6 +200,7 @@ def test_thresholds(network):
         ([], "non-empty"),
         ([0, 1, 2], "non-empty name"),
         ("cat", "sequence of names"),
+        (5, "sequence of names, not as 5"),
     ],
 )
 def test_unusable_labels(network, labels, message):
@@ -265,9 +266,11 @@ def test_black_boxes(black_box, images):
         Classifier.from_callable("abc", labels=LABELS)
     with pytest.raises(ExplainerError, match="input shape is"):
         Classifier.from_callable(len, labels=LABELS, input_shape=(24, 24))
+    with pytest.raises(ExplainerError, match="input shape is 5"):
+        Classifier.from_callable(len, labels=LABELS, input_shape=5)
 
 
-@pytest.mark.parametrize("batch_size", [0, -3, 2.0, True, None])
+@pytest.mark.parametrize("batch_size", [0, -3, 4097, 2.0, True, None])
 def test_odd_batch_sizes(classifier, images, batch_size):
     with pytest.raises(ExplainerError, match="batch size is"):
         classifier.predict(images, batch_size)

@@ -77,6 +77,19 @@ def test_labels_and_targets(explain, tmp_path, labels, target):
     assert (np.load(tmp_path / "map.npy") == expected).all()
 
 
+def test_as_many_labels_as_there_are_outputs(explain, tmp_path, make_network):
+    make_network(outputs=80).save(tmp_path / "eighty.keras")
+    labels = ",".join(f"class {i}" for i in range(80))
+    assert len(labels) > 255  # longer than a file's name can be
+    assert explain(model=str(tmp_path / "eighty.keras"), labels=labels, target="class 79") == 0
+
+
+def test_a_file_may_have_the_longest_name_there_is(explain, tmp_path):
+    out = tmp_path / ("o" * 251 + ".png")
+    assert explain(out=str(out)) == 0
+    assert out.is_file()
+
+
 def test_settings_reach_the_method(explain, tmp_path):
     assert explain(method="occlusion", settings=["box=12", "fill=255,0,0"], raw=None) == 0
     assert not (tmp_path / "map.npy").exists()
@@ -103,6 +116,16 @@ def test_settings_reach_the_method(explain, tmp_path):
         ({"out": "FOLDER/absent/overlay.png"}, "There is no folder"),
         ({"out": "FOLDER/overlay.jpg"}, "ends in .png"),
         ({"raw": "FOLDER/map.txt"}, "ends in .npy"),
+        ({"image": "FOLDER/" + "a" * 300}, "cannot be read as an image"),
+        ({"model": "a" * 300}, "There is no model file"),
+        ({"out": "FOLDER/" + "a" * 300 + ".png"}, "cannot be written: File name too long"),
+        ({"out": "FOLDER/" + "a" * 300 + "/overlay.png"}, "There is no folder"),
+        ({"out": "FOLDER/a\0.png"}, "cannot be written: embedded null"),
+        ({"raw": "FOLDER/" + "a" * 300 + ".npy"}, "cannot be written: File name too long"),
+        ({"target": "9" * 5000}, "--target is a number of 5000 digits"),
+        ({"labels": ",".join(f"class {i}" for i in range(80))}, "80 labels are given"),
+        ({"settings": ["batch_size=99999999999"]}, "expected 1 to 4096"),
+        ({"method": "lrp", "settings": ["epsilon=" + "9" * 400]}, "epsilon is 999"),
     ],
 )
 def test_unusable_input_is_one_line_and_leaves_nothing(

@@ -41,6 +41,7 @@ def test_dark_images_are_images():
         (noise((8, 8, 3)) > 9, "values of type bool"),
         (noise((9, 8, 3)), r"\(9, 8, 3\), the classifier takes \(8, 'any', 3\)"),
         (noise((8, 8, 1)), "the classifier takes"),
+        ([[[1, 2], [3]]], "The image has rows of unequal length"),
     ],
 )
 def test_what_is_no_image(image, message):
@@ -72,6 +73,25 @@ def test_the_loader_reads_other_modes(tmp_path, mode):
     suffix = "tiff" if mode == "CMYK" else "png"
     Image.fromarray(noise((9, 9, 3))).convert(mode).save(tmp_path / f"picture.{suffix}")
     assert load_image(tmp_path / f"picture.{suffix}", (9, 9, 3)).shape == (9, 9, 3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_the_loader_scales_sixteen_bits_to_eight(tmp_path, suffix):
+    # Clipped at 255, as Pillow converts it, this noise would have a mean of 254.5.
+    levels = np.random.default_rng(2).integers(0, 65536, (50, 60)).astype(np.uint16)
+    path = tmp_path / f"deep.{suffix}"
+    Image.fromarray(levels).save(path)
+    loaded = load_image(path)
+    assert loaded.shape == (50, 60, 3)
+    assert (loaded == (levels // 256)[..., None]).all()
+    assert loaded.mean() == pytest.approx(127.5, abs=4)
+    assert (load_image(path, (None, None, 1)) == (levels // 256)[..., None]).all()
+
+
+def test_the_loader_refuses_more_than_sixteen_bits(tmp_path):
+    Image.fromarray(np.full((9, 9), 70_000, np.int32)).save(tmp_path / "deeper.tiff")
+    with pytest.raises(ExplainerError, match="beyond 16 bits"):
+        load_image(tmp_path / "deeper.tiff")
 
 
 def test_the_loader_follows_the_camera(tmp_path):

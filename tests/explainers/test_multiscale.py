@@ -282,7 +282,7 @@ def test_repeatable(classifier, picture):
         ({"min_importance": -0.1}, "min_importance is -0.1; expected a number from 0 to 1"),
         ({"min_importance": float("nan")}, "min_importance is nan"),
         ({"signed": "yes"}, "signed is 'yes'"),
-        ({"batch_size": 0}, "batch size is 0; expected 1 or more"),
+        ({"batch_size": 0}, "batch size is 0; expected 1 to 4096"),
         ({"batch_size": 6.4}, "batch size is 6.4; expected a whole number"),
     ],
 )

@@ -101,6 +101,7 @@ def test_the_legend_runs_from_grey_to_the_darkest_red():
         (np.zeros((30, 20)), None, "30 x 20 values, the image 20 x 30 pixels"),
         (np.zeros((2, 20, 30)), None, r"shape \(2, 20, 30\)"),
         (np.full((20, 30), "a"), None, "expected numbers"),
+        ([[1.0, 2.0], [3.0]], None, "The heatmap has rows of unequal length"),
         (HEATMAP, -1.0, "scale is -1.0"),
         (HEATMAP, float("nan"), "scale is nan"),
     ],
