@@ -103,14 +103,20 @@ class Affine(Elementwise):
 
 
 @dataclass(frozen=True)
-class Rearrange(Operation):
-    """Moves values, changes none, may add zeros: flatten, reshape, zero padding, cropping."""
+class Applied(Operation):
+    """One function of one input; how relevance comes back depends on the function."""
 
     function: Callable[[Tensor], Tensor]
-    kind: Literal["flatten", "padding", "reshape"] = "reshape"
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.function(inputs[0])
+
+
+@dataclass(frozen=True)
+class Rearrange(Applied):
+    """Moves values, changes none, may add zeros: flatten, reshape, zero padding, cropping."""
+
+    kind: Literal["flatten", "padding", "reshape"] = "reshape"
 
     def backward(
         self, inputs: Sequence[Tensor], output: Tensor, relevance: Tensor
@@ -119,13 +125,8 @@ class Rearrange(Operation):
 
 
 @dataclass(frozen=True)
-class Average(Operation):
+class Average(Applied):
     """Average pooling, local or global: in proportion to the inputs (the z rule)."""
-
-    function: Callable[[Tensor], Tensor]
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.function(inputs[0])
 
     def backward(
         self, inputs: Sequence[Tensor], output: Tensor, relevance: Tensor
@@ -144,13 +145,8 @@ def _ratio_and_rest(relevance: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Maximum(Operation):
+class Maximum(Applied):
     """Maximum pooling, local or global: the winner takes all."""
-
-    function: Callable[[Tensor], Tensor]
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.function(inputs[0])
 
     def backward(
         self, inputs: Sequence[Tensor], output: Tensor, relevance: Tensor
