@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def _report(options: argparse.Namespace) -> None:
     from .report import build, build_tidy
 
     tidy = (options.outcome, options.factors, options.participant)
-    if options.export.is_dir():
+    if os.path.isdir(options.export):  # unlike Path.is_dir, also for a name too long to exist
         if any(tidy):
             raise AnalysisError(
                 "--outcome, --factors and --participant are for one tidy file; "
@@ -68,7 +69,7 @@ def _report(options: argparse.Namespace) -> None:
             progress=_progress(),
         )
         return
-    if not options.export.exists():
+    if not os.path.exists(options.export):
         raise AnalysisError(f"{options.export} does not exist; expected an export or a CSV file.")
     if not (options.outcome and options.factors):
         raise AnalysisError(

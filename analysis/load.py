@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,8 +28,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .cells import categorical, levels_in_order, numbers, rows, truth
 from .errors import AnalysisError
-from .plan import DEFAULT_FACTORS, Plan
+from .plan import DEFAULT_FACTORS, LARGEST_NUMBER, MAXIMUM_TASKS, TABLE_COLUMNS, Plan
 
 CONFIDENCE_LEVELS = (1, 2, 3, 4)
 CODE_GROUPS = ("saliency", "general", "both")
@@ -72,7 +74,7 @@ def read_export(folder: Path | str, codes: Path | str | None = None) -> Study:
     participants nor answers.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, also for a name too long to exist
         raise AnalysisError(f"{folder} is not a folder; expected an export.")
     files: dict[str, str] = {}
     notes: list[str] = []
@@ -107,8 +109,9 @@ def read_tidy(
     """Read one tidy file: a numeric outcome, one to three factors, perhaps a participant column.
 
     Repeated rows of a participant are averaged; without `participant` each row is one. Raises
-    `AnalysisError` when a column is missing, the outcome is not numeric, a factor has fewer than
-    two or more than 20 levels, or a participant is in two conditions.
+    `AnalysisError` when a column is missing or its name is one the report needs, the outcome is not
+    numeric or beyond 1e100, a factor has fewer than two or more than 20 levels, or a participant is
+    in two conditions.
     """
     path = Path(path)
     files: dict[str, str] = {}
@@ -123,7 +126,21 @@ def read_tidy(
             )
     if outcome in factors:
         raise AnalysisError(f"{outcome!r} cannot be the outcome and a factor at once.")
-    values = _numbers(frame[outcome])
+    if participant in (outcome, *factors):
+        raise AnalysisError(f"{participant!r} cannot be the participant and an outcome or factor.")
+    if taken := [name for name in factors if name in TABLE_COLUMNS] or (
+        ["participant_id"] if outcome == "participant_id" else []
+    ):
+        raise AnalysisError(
+            f"{path.name}: column {taken[0]!r} has a name that the report uses for something else; "
+            "expected another one."
+        )
+    values = numbers(frame[outcome])
+    if (values.abs() > LARGEST_NUMBER).any():
+        raise AnalysisError(
+            f"{path.name}: column {outcome!r} holds numbers beyond {LARGEST_NUMBER:g}, too large "
+            "to analyse."
+        )
     if values.notna().sum() == 0:
         raise AnalysisError(f"{path.name}: column {outcome!r} holds no numbers.")
     if lost := int(values.isna().sum()):
@@ -132,13 +149,13 @@ def read_tidy(
     tidy = pd.DataFrame({"participant_id": who.astype(str), outcome: values})
     levels: dict[str, tuple[str, ...]] = {}
     for factor in factors:
-        levels[factor] = _levels_in_order(frame.loc[values.notna() & (frame[factor] != ""), factor])
+        levels[factor] = levels_in_order(frame.loc[values.notna() & (frame[factor] != ""), factor])
         if not 2 <= len(levels[factor]) <= MAXIMUM_LEVELS:
             raise AnalysisError(
                 f"{path.name}: column {factor!r} has {len(levels[factor])} levels; "
                 f"a factor has 2 to {MAXIMUM_LEVELS}."
             )
-        tidy[factor] = _categorical(frame[factor], levels[factor])
+        tidy[factor] = categorical(frame[factor], levels[factor])
     if blank := int(tidy[factors].isna().any(axis=1).sum()):
         notes.append(f"{blank} rows have an empty factor: left out.")
     tidy = tidy.dropna()
@@ -175,11 +192,16 @@ def _one_row_each(
 
 
 def read_table(path: Path, files: dict[str, str]) -> pd.DataFrame:
-    """Read a CSV (or, by its ending, TSV) file as text; empty cells are empty strings."""
+    """Read a CSV (or, by its ending, TSV) file as text; empty cells are empty strings.
+
+    Names and cells are stripped, columns without a name left out. Raises `AnalysisError` for a file
+    that cannot be read, and for two columns of one name.
+    """
     try:
         content = path.read_bytes()
-    except OSError as error:
-        raise AnalysisError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # a ValueError for a name with a NUL
+        reason = getattr(error, "strerror", None) or error
+        raise AnalysisError(f"{path} cannot be read: {reason}.") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -195,25 +217,31 @@ def read_table(path: Path, files: dict[str, str]) -> pd.DataFrame:
                 sep=separator,
                 dtype=str,
                 keep_default_na=False,
-                index_col=False,
+                header=None,  # pandas would give repeated names a number
             )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
         detail = str(error).strip().splitlines()[0] if str(error).strip() else "no columns"
         raise AnalysisError(f"{path} cannot be read as CSV: {detail.rstrip('.')}.") from error
     files[path.name] = hashlib.sha256(content).hexdigest()
-    frame.columns = frame.columns.str.strip()
-    return frame.apply(lambda column: column.fillna("").str.strip())
+    frame = frame.apply(lambda column: column.fillna("").str.strip())
+    names = frame.iloc[0]
+    if (repeated := names[(names != "") & names.duplicated()]).any():
+        raise AnalysisError(
+            f"{path.name} has more than one column {repeated.iloc[0]!r}; expected different names."
+        )
+    frame.columns = pd.Index(names)
+    return frame.loc[1:, names.to_numpy() != ""].reset_index(drop=True)
 
 
 def _optional(path: Path, files: dict[str, str]) -> pd.DataFrame | None:
-    return read_table(path, files) if path.exists() else None
+    return read_table(path, files) if os.path.exists(path) else None
 
 
 def _plan(
     folder: Path, people: pd.DataFrame | None, files: dict[str, str], notes: list[str]
 ) -> Plan:
     path = folder / "plan.json"
-    if path.exists():
+    if os.path.exists(path):
         plan = Plan.from_file(path)
         files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return plan
@@ -235,7 +263,7 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
     if plan.participant not in frame:
         notes.append(f"participants.csv has no column {plan.participant}: it was not used.")
         return None
-    frame = frame.rename(columns={plan.participant: "participant_id"})
+    frame = _identified(frame, plan)
     frame = _without_repeats(frame, ["participant_id"], "participants.csv", notes)
     for column, value, consequence in (
         ("source", "real", "every participant was taken for a real one"),
@@ -256,12 +284,19 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
         )
     frame["source"] = frame["source"].str.lower().replace("", "real")
     frame["status"] = frame["status"].str.lower().replace("", "unknown")
-    frame["excluded"] = _truth(frame["excluded"], "participants.csv: excluded", notes).eq(1)
-    frame["screening_passed"] = _truth(
+    frame["excluded"] = truth(frame["excluded"], "participants.csv: excluded", notes).eq(1)
+    frame["screening_passed"] = truth(
         frame["screening_passed"], "participants.csv: screening_passed", notes
     )
     for column in ("n_tasks", "n_correct"):
-        frame[column] = _numbers(frame[column]) if column in frame else np.nan
+        frame[column] = numbers(frame[column]) if column in frame else np.nan
+        outside = (frame[column] < 0) | (frame[column] > MAXIMUM_TASKS)
+        if outside.any():
+            notes.append(
+                f"{rows(int(outside.sum()))} of participants.csv have a {column} outside 0 to "
+                f"{MAXIMUM_TASKS}: left empty."
+            )
+            frame.loc[outside, column] = np.nan
     for factor, levels in plan.factors.items():
         if factor not in frame:
             frame[factor] = ""
@@ -274,7 +309,7 @@ def _participants(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataF
                 f"{factor} has a level the plan does not know ({', '.join(unknown)}): "
                 f"{_people(count)} left out of the analyses."
             )
-        frame[factor] = _categorical(frame[factor], levels)
+        frame[factor] = categorical(frame[factor], levels)
     return frame
 
 
@@ -283,11 +318,11 @@ def _answers(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataFrame 
     if missing := [column for column in needed if column not in frame]:
         notes.append(f"answers.csv has no column {', '.join(missing)}: it was not used.")
         return None
-    frame = frame.rename(columns={plan.participant: "participant_id"})
+    frame = _identified(frame, plan)
     frame = _without_repeats(frame, ["participant_id", "task"], "answers.csv", notes)
     for column in ("assigned", "object_present", "predicted", "correct"):
         if column in frame:
-            frame[column] = _truth(frame[column], f"answers.csv: {column}", notes)
+            frame[column] = truth(frame[column], f"answers.csv: {column}", notes)
         else:
             frame[column] = np.nan
             if column != "correct":
@@ -299,15 +334,15 @@ def _answers(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataFrame 
         frame["correct"] = derived
     elif disagree := int((known & frame["correct"].notna() & (derived != frame["correct"])).sum()):
         notes.append(
-            f"{_rows(disagree)} of answers.csv have a correct that contradicts assigned and "
+            f"{rows(disagree)} of answers.csv have a correct that contradicts assigned and "
             "predicted; correct was used as given."
         )
     given = frame.get("confidence", pd.Series("", frame.index))
-    frame["confidence"] = _numbers(given)
+    frame["confidence"] = numbers(given)
     outside = (given != "") & ~frame["confidence"].isin(CONFIDENCE_LEVELS)
     if outside.any():
         notes.append(
-            f"{_rows(int(outside.sum()))} of answers.csv have a confidence outside 1 to 4: "
+            f"{rows(int(outside.sum()))} of answers.csv have a confidence outside 1 to 4: "
             "left empty."
         )
         frame.loc[outside, "confidence"] = np.nan
@@ -322,16 +357,23 @@ def _codes(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataFrame | 
     if missing := [column for column in needed if column not in frame]:
         notes.append(f"The codes table has no column {', '.join(missing)}: it was not used.")
         return None
-    frame = frame.rename(columns={plan.participant: "participant_id"})
+    frame = _identified(frame, plan)
     frame = _without_repeats(frame, ["participant_id", "task", "code"], "The codes table", notes)
     frame["group"] = frame["group"].str.lower()
     unknown = ~frame["group"].isin(CODE_GROUPS)
     if unknown.any():
         notes.append(
-            f"{_rows(int(unknown.sum()))} of the codes table have a group other than "
+            f"{rows(int(unknown.sum()))} of the codes table have a group other than "
             f"{', '.join(CODE_GROUPS)}: left out."
         )
     return frame[~unknown].reset_index(drop=True)
+
+
+def _identified(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The plan's participant column as participant_id; another of that name gives way."""
+    if plan.participant != "participant_id":
+        frame = frame.drop(columns="participant_id", errors="ignore")
+    return frame.rename(columns={plan.participant: "participant_id"})
 
 
 def _without_repeats(
@@ -339,50 +381,15 @@ def _without_repeats(
 ) -> pd.DataFrame:
     blank = (frame[key] == "").any(axis=1)
     if blank.any():
-        notes.append(f"{where}: {_rows(int(blank.sum()))} without {' or '.join(key)} left out.")
+        notes.append(f"{where}: {rows(int(blank.sum()))} without {' or '.join(key)} left out.")
         frame = frame[~blank]
     repeated = frame.duplicated(key)
     if repeated.any():
         notes.append(
-            f"{where}: {_rows(int(repeated.sum()))} repeat {' and '.join(key)}; "
+            f"{where}: {rows(int(repeated.sum()))} repeat {' and '.join(key)}; "
             "the first of each was used."
         )
     return frame[~repeated].reset_index(drop=True)
-
-
-def _truth(column: pd.Series, where: str, notes: list[str]) -> pd.Series:
-    """Truth values as 1, 0 and NaN; anything but true/false, yes/no, 1/0 is NaN and noted."""
-    words = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "yes": 1.0, "no": 0.0}
-    words |= {"1.0": 1.0, "0.0": 0.0}
-    lower = column.str.lower()
-    values = lower.map(words).astype(float)
-    odd = values.isna() & ~lower.isin(["", "nan", "na", "none"])
-    if odd.any():
-        notes.append(f"{where} has {_rows(int(odd.sum()))} that are neither true nor false.")
-    return values
-
-
-def _categorical(column: pd.Series, levels: tuple[str, ...]) -> pd.Categorical:
-    """The column with its levels in order; what is no level is missing."""
-    known = column.astype(object).where(column.isin(levels), None)
-    return pd.Categorical(known, categories=list(levels), ordered=True)
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    return pd.to_numeric(column, errors="coerce").replace([np.inf, -np.inf], np.nan).astype(float)
-
-
-def _levels_in_order(column: pd.Series) -> tuple[str, ...]:
-    """Levels sorted as numbers where all are, else as words."""
-    levels = sorted(set(column))
-    numbers = pd.to_numeric(pd.Series(levels, dtype=str), errors="coerce")
-    if len(levels) and numbers.notna().all():
-        return tuple(levels[i] for i in np.argsort(numbers.to_numpy(), kind="stable"))
-    return tuple(levels)
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _people(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,26 @@ from typing import Any
 from .errors import AnalysisError
 
 DEFAULT_FACTORS = {"heatmap": ("none", "lrp", "multiscale"), "scores": ("hidden", "shown")}
+MAXIMUM_TASKS = 10_000
+LARGEST_NUMBER = 1e100
+"""Of what is measured: the sums of squares of larger numbers leave double precision."""
+
+# Columns of an export that mean something of their own, and what is worked out beside them.
+KNOWN_COLUMNS = frozenset(
+    (
+        *("source", "status", "screening_passed", "excluded", "exclusion_reason", "arrived_at"),
+        *("consented_at", "completed_at", "n_tasks", "n_correct", "n_answers", "version_sha256"),
+        *("task", "outcome", "assigned", "object_present", "predicted", "correct"),
+        *("confidence", "cell", "accuracy", "saliency_ratio"),
+    )
+)
+# Columns that stand beside the factors in tables of means.
+TABLE_COLUMNS = frozenset(
+    (
+        *("participant_id", "factor", "level", "n", "mean", "sd", "ci_low", "ci_high"),
+        *("median", "q1", "q3", "min", "max"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -30,14 +51,15 @@ class Plan:
 
     - `title` (text), `study` (text, its short name), `version_sha256` (text): what is analysed;
     - `factors`: object of factor -> list of at least two levels, in the order to show them, the
-      reference level first; each factor is a column of participants.csv;
+      reference level first; each factor is a column of participants.csv, under a name that
+      means nothing else (not in KNOWN_COLUMNS or TABLE_COLUMNS);
     - `participant`: the column that identifies a participant, `participant_id` by default;
     - `alpha`: significance level between 0 and 0.5, .05 by default;
     - `equivalence_bounds`: object of outcome -> positive number;
     - `preregistered`: list of hypotheses, each `{"outcome": ..., "factor": ..., "text": ...}` or
       the short form `"outcome"` or `"outcome:factor"`. Outcomes: `accuracy`, `confidence`,
       `saliency_ratio`. Whatever is not listed is reported as exploratory;
-    - `n_tasks`: tasks per participant, a positive whole number;
+    - `n_tasks`: tasks per participant, a whole number from 1 to 10,000;
     - `labels`: object of factor or level -> the words to print for it;
     - `simulated`: true when the answers come from a model and not from people.
     """
@@ -59,8 +81,11 @@ class Plan:
         """Read and check `plan.json`; raises `AnalysisError` naming the key that is wrong."""
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise AnalysisError(f"{path.name} cannot be read as JSON: {error}.") from error
+        # No JSON, no UTF-8 and a number of thousands of digits are all ValueErrors.
+        except (OSError, ValueError, RecursionError) as error:
+            deep = isinstance(error, RecursionError)
+            reason = "it is nested too deeply" if deep else str(error).partition(";")[0]
+            raise AnalysisError(f"{path.name} cannot be read as JSON: {reason}.") from error
         return cls.from_dict(content, where=path.name)
 
     @classmethod
@@ -72,7 +97,7 @@ class Plan:
         return cls(
             title=read.text("title", "Forward-simulation study"),
             factors=read.factors(),
-            participant=read.text("participant", "participant_id"),
+            participant=read.participant(),
             alpha=read.alpha(),
             equivalence_bounds=read.bounds(),
             preregistered=read.hypotheses(),
@@ -100,7 +125,8 @@ class Plan:
 
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
-    return names.get(type(value), "nothing" if value is None else f"the number {value}")
+    number = f"the number {reprlib.repr(value)}"  # cut where it has hundreds of digits
+    return names.get(type(value), "nothing" if value is None else number)
 
 
 class _Reader:
@@ -121,6 +147,15 @@ class _Reader:
             raise self.wrong(key, "text", value)
         return value.strip() or default
 
+    def participant(self) -> str:
+        value = self.text("participant", "participant_id")
+        if value in KNOWN_COLUMNS | {"condition", "code", "group", *self.factors()}:
+            raise AnalysisError(
+                f"{self.where}: participant is {value!r}, a column with another meaning; expected "
+                "the column that identifies a participant."
+            )
+        return value
+
     def flag(self, key: str) -> bool:
         value = self.content.get(key, False)
         if not isinstance(value, bool):
@@ -137,8 +172,8 @@ class _Reader:
         value = self.content.get("n_tasks")
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self.wrong("n_tasks", "a positive whole number", value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAXIMUM_TASKS:
+            raise self.wrong("n_tasks", f"a whole number from 1 to {MAXIMUM_TASKS}", value)
         return value
 
     def factors(self) -> dict[str, tuple[str, ...]]:
@@ -151,6 +186,11 @@ class _Reader:
             raise AnalysisError(f"{self.where}: factors has {len(value)}; expected at most three.")
         factors = {}
         for name, levels in value.items():
+            if name in KNOWN_COLUMNS | TABLE_COLUMNS:
+                raise AnalysisError(
+                    f"{self.where}: a factor is called {name!r}, a name with another meaning; "
+                    "expected one of its own."
+                )
             if not isinstance(levels, list) or any(isinstance(x, dict | list) for x in levels):
                 raise self.wrong(f"factors.{name}", "a list of levels", levels)
             named = tuple(_level(level) for level in levels)
@@ -166,7 +206,8 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong("equivalence_bounds", "an object of outcome -> number", value)
         for name, bound in value.items():
-            if isinstance(bound, bool) or not isinstance(bound, int | float) or bound <= 0:
+            number = isinstance(bound, int | float) and not isinstance(bound, bool)
+            if not (number and 0 < bound <= LARGEST_NUMBER):  # NaN fails too
                 raise self.wrong(f"equivalence_bounds.{name}", "a positive number", bound)
         return {str(name): float(bound) for name, bound in value.items()}
 
@@ -178,11 +219,15 @@ class _Reader:
 
     def _hypothesis(self, i: int, item: Any) -> Hypothesis:
         if isinstance(item, str):
-            outcome, _, factor = item.partition(":")
-            return Hypothesis(outcome.strip(), factor.strip() or None)
-        if isinstance(item, dict) and isinstance(item.get("outcome"), str):
-            return Hypothesis(item["outcome"], item.get("factor"), str(item.get("text", "")))
-        raise self.wrong(f"preregistered.{i}", "an outcome or an object with `outcome`", item)
+            outcome, _, name = item.partition(":")
+            return Hypothesis(outcome.strip(), name.strip() or None)
+        if not (isinstance(item, dict) and isinstance(item.get("outcome"), str)):
+            raise self.wrong(f"preregistered.{i}", "an outcome or an object with `outcome`", item)
+        factor, text = item.get("factor"), item.get("text")
+        for key, found in (("factor", factor), ("text", text)):
+            if not isinstance(found, str | None):
+                raise self.wrong(f"preregistered.{i}.{key}", "text", found)
+        return Hypothesis(item["outcome"], factor, text or "")
 
     def labels(self) -> dict[str, str]:
         value = self.content.get("labels") or {}

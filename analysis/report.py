@@ -276,7 +276,7 @@ def _publish(
     results.update(clean)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=".report.", dir=out.parent))
     except OSError as error:
         raise AnalysisError(f"{out} cannot be written: {error.strerror}.") from error
     try:
@@ -341,7 +341,15 @@ def _made(results: dict[str, Any]) -> dict[str, str]:
 
 
 def _check_out(out: Path, source: Path) -> None:
-    """Refuse to replace anything but a report made earlier."""
+    """Refuse to replace anything but a report made earlier, and names that cannot be."""
+    for path, done in ((source, "read"), (out, "written")):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:  # a name too long; one with a NUL
+            reason = getattr(error, "strerror", error)
+            raise AnalysisError(f"{str(path)!r} cannot be {done}: {reason}.") from error
     if out.resolve() == source.resolve() or out.resolve() in source.resolve().parents:
         raise AnalysisError(f"{out} holds the input; expected another folder for the report.")
     if out.exists() and not out.is_dir():
@@ -361,7 +369,7 @@ def _move(scratch: Path, out: Path) -> None:
     if not out.exists():
         scratch.rename(out)
         return
-    earlier = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent)) / "earlier"
+    earlier = Path(tempfile.mkdtemp(prefix=".report.", dir=out.parent)) / "earlier"
     out.rename(earlier)
     try:
         scratch.rename(out)

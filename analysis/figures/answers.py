@@ -8,7 +8,7 @@ import pandas as pd
 from ..load import CONFIDENCE_LEVELS
 from ..plan import Plan
 from ..section import Chart
-from .style import COLOURS, INK, MARKERS, SHADES, canvas, capital, cell_label, styled
+from .style import COLOURS, INK, MARKERS, SHADES, canvas, capital, cell_label, grid_lines, styled
 
 
 @styled
@@ -53,8 +53,7 @@ def outcome_shares(frame: pd.DataFrame, factor: str, plan: Plan) -> Chart:
     panel.set_ylim(0, 1.02)
     panel.set_xlabel("Classifier's outcome on the new image")
     panel.set_ylabel("Share of correct predictions")
-    panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-    panel.set_axisbelow(True)
+    grid_lines(panel)
     panel.legend(title=capital(plan.label(factor)), loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Chart(
         "accuracy_by_outcome",
@@ -158,8 +157,7 @@ def calibration_curve(frame: pd.DataFrame) -> Chart:
     panel.set_ylim(0, 1.02)
     panel.set_xlabel("Confidence in the answer")
     panel.set_ylabel("Share of correct predictions")
-    panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-    panel.set_axisbelow(True)
+    grid_lines(panel)
     return Chart(
         "calibration",
         "Are participants right when they are sure? Accuracy of the answers at each level of "

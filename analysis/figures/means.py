@@ -11,7 +11,18 @@ import pandas as pd
 from ..descriptives import describe
 from ..plan import Plan
 from ..section import Chart
-from .style import COLOURS, INK, MARKERS, NEUTRAL, canvas, capital, levels_present, styled
+from .style import (
+    COLOURS,
+    INK,
+    MARKERS,
+    NEUTRAL,
+    canvas,
+    capital,
+    condition_axis,
+    grid_lines,
+    levels_present,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +80,7 @@ def means_by_factor(
         if limits:
             margin = 0.03 * (limits[1] - limits[0])
             panel.set_ylim(limits[0] - margin, limits[1] + margin)
-        panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-        panel.set_axisbelow(True)
+        grid_lines(panel)
         _references(panel, references or {}, last=panel is axes[-1])
     axes[0].set_ylabel(axis)
     data_frame = pd.concat(frames, ignore_index=True)
@@ -170,16 +180,8 @@ def cell_means(
             markerfacecolor="white" if i == 0 else None,
             label=capital(label),
         )
-    sizes = [int((data[first] == level).sum()) for level in levels]
-    panel.set_xticks(
-        range(len(levels)),
-        [f"{capital(plan.label(x))}\nn = {n}" for x, n in zip(levels, sizes, strict=True)],
-    )
-    panel.set_xlim(-0.5, len(levels) - 0.5)
-    panel.set_xlabel(capital(plan.label(first)))
+    condition_axis(panel, data, first, plan)
     panel.set_ylabel(axis)
-    panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-    panel.set_axisbelow(True)
     if others:
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return Chart(
@@ -235,18 +237,10 @@ def correct_answers(data: pd.DataFrame, factors: Sequence[str], plan: Plan) -> C
                 {**named, "participant_id": who, "n_correct": value}
                 for who, value in zip(data.loc[chosen, "participant_id"], values, strict=True)
             ]
-    sizes = [int((data[first] == level).sum()) for level in levels]
-    panel.set_xticks(
-        range(len(levels)),
-        [f"{capital(plan.label(x))}\nn = {n}" for x, n in zip(levels, sizes, strict=True)],
-    )
-    panel.set_xlim(-0.5, len(levels) - 0.5)
-    panel.set_xlabel(capital(plan.label(first)))
+    condition_axis(panel, data, first, plan)
     total = plan.n_tasks or int(np.nanmax(data["n_answers"]))
     panel.set_ylim(-0.5, total + 0.5)
     panel.set_ylabel(f"Correct answers of {total}")
-    panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
-    panel.set_axisbelow(True)
     if others:
         _hatch_legend(panel, others[0], inner, plan)
     frame = pd.DataFrame(rows)

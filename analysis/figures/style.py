@@ -16,6 +16,7 @@ from ..plan import Plan
 from ..section import Chart
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -77,6 +78,25 @@ def canvas(width: float, height: float, ratios: Sequence[float] = (1,)) -> tuple
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(1, len(ratios), sharey=True, width_ratios=ratios, squeeze=False)
     return figure, list(grid[0])
+
+
+def grid_lines(panel: Axes) -> None:
+    """Faint lines behind the data, to read values off the vertical axis."""
+    panel.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    panel.set_axisbelow(True)
+
+
+def condition_axis(panel: Axes, data: pd.DataFrame, factor: str, plan: Plan) -> None:
+    """The levels of a factor that occur, at 0, 1, ..., with how many participants each has."""
+    levels = levels_present(data, factor)
+    sizes = [int((data[factor] == level).sum()) for level in levels]
+    panel.set_xticks(
+        range(len(levels)),
+        [f"{capital(plan.label(x))}\nn = {n}" for x, n in zip(levels, sizes, strict=True)],
+    )
+    panel.set_xlim(-0.5, len(levels) - 0.5)
+    panel.set_xlabel(capital(plan.label(factor)))
+    grid_lines(panel)
 
 
 def cell_label(cell: str, plan: Plan) -> str:

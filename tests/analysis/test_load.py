@@ -107,6 +107,49 @@ def test_a_folder_without_tables_is_no_export(tmp_path):
         read_export(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("table", "column"), [("participants", "heatmap"), ("answers", "task"), ("codes", "task")]
+)
+@pytest.mark.parametrize("space", ["", " "])
+def test_two_columns_of_one_name_are_named(frames, export, table, column, space):
+    folder = export(frames(6))
+    path = folder / f"{table}.csv"
+    head, _, rest = path.read_text().partition("\n")
+    lines = [f"{head},{column}{space}", *(f"{line},x" for line in rest.splitlines())]
+    path.write_text("\n".join(lines))
+    with pytest.raises(AnalysisError, match=f"{table}.csv has more than one column '{column}'"):
+        read_export(folder)
+
+
+def test_columns_without_a_name_are_no_repetition(frames, export):
+    folder = export(frames(6))
+    path = folder / "codes.csv"
+    path.write_text("".join(f"{line},,\n" for line in path.read_text().splitlines()))
+    codes = read_export(folder).codes
+    assert list(codes) == ["participant_id", "task", "code", "group"]
+    assert len(codes)
+
+
+def test_the_plans_participant_column_goes_before_another_of_that_name(frames, export, plan):
+    tables = frames(6)
+    for table in tables.values():
+        table["who"] = table["participant_id"].str.upper()
+    plan["participant"] = "who"
+    sample = draw_sample(read_export(export(tables, plan)))
+    assert sorted(sample.participants["participant_id"]) == [f"P00{i}" for i in range(6)]
+    assert len(sample.answers) == 6 * 14
+
+
+@pytest.mark.parametrize("column", ["n_tasks", "n_correct"])
+def test_impossible_counts_are_noted(frames, export, column):
+    tables = frames(12)
+    tables["participants"][column] = tables["participants"][column].astype(float)
+    tables["participants"].loc[0, column] = 1e308
+    study = read_export(export(tables))
+    assert study.participants[column].isna().sum() == 1
+    assert any(f"have a {column} outside 0 to 10000" in note for note in study.notes)
+
+
 @pytest.fixture
 def tidy(tmp_path):
     def write(text: str, name: str = "tidy.csv"):
@@ -139,6 +182,17 @@ def test_levels_that_are_numbers_are_ordered_as_numbers(tidy):
         ("id,g,v\na,x,1\na,y,2\n", {}, "'a' is in several conditions"),
         ("id,g,v\na,x,1\nb,y,2\n", {"factors": ["g", "g"]}, "different columns"),
         ("id,g,v\na,x,1\nb,y,2\n", {"factors": ["v"]}, "outcome and a factor"),
+        ("id,g,v\na,x,1\nb,y,2\n", {"participant": "g"}, "the participant and an outcome"),
+        ("id,g,v,v \na,x,1,1\nb,y,2,2\n", {}, "more than one column 'v'"),
+        ("id,g,v,v\na,x,1,1\nb,y,2,2\n", {}, "more than one column 'v'"),
+        ("id,g,v\na,x,1e308\nb,y,2\n", {}, "'v' holds numbers beyond 1e.100"),
+        ("id,g,v\na,x,-1e101\nb,y,2\n", {}, "'v' holds numbers beyond 1e.100"),
+        ("id,mean,v\na,x,1\nb,y,2\n", {"factors": ["mean"]}, "'mean' has a name that the report"),
+        (
+            "participant_id,g,v\n1,x,1\n2,y,2\n",
+            {"participant": None, "outcome": "participant_id"},
+            "'participant_id' has a name that the report",
+        ),
     ],
 )
 def test_a_tidy_file_that_cannot_be_used_is_one_sentence(tidy, text, options, said):

@@ -48,6 +48,17 @@ def test_an_empty_plan_is_the_papers_design():
         ("simulated", "no", "simulated must be true or false"),
         ("equivalence_bounds", {"accuracy": -1}, "equivalence_bounds.accuracy"),
         ("preregistered", [3], "preregistered.0"),
+        ("n_tasks", 10**400, "n_tasks must be a whole number from 1 to 10000, not the number 1000"),
+        ("equivalence_bounds", {"accuracy": 10**400}, "equivalence_bounds.accuracy"),
+        ("equivalence_bounds", {"accuracy": float("nan")}, "equivalence_bounds.accuracy"),
+        ("preregistered", [{"outcome": "accuracy", "factor": ["a"]}], "preregistered.0.factor"),
+        ("preregistered", [{"outcome": "accuracy", "text": ["a"]}], "preregistered.0.text"),
+        ("participant", "condition", "participant is 'condition', a column with another meaning"),
+        ("participant", "status", "participant is 'status'"),
+        ("participant", "heatmap", "participant is 'heatmap'"),
+        ("participant", "code", "participant is 'code'"),
+        ("factors", {"excluded": ["a", "b"]}, "a factor is called 'excluded'"),
+        ("factors", {"mean": ["a", "b"]}, "a factor is called 'mean'"),
         ("labels", [], None),
         ("title", 3, "title must be text"),
     ],
@@ -61,12 +72,30 @@ def test_a_wrong_value_is_named(plan, key, value, said):
         Plan.from_dict(plan)
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '"x"', ""])
-def test_a_file_that_is_no_object_is_an_error(tmp_path, content):
+def test_names_with_one_meaning_stay_usable():
+    plan = {"factors": {"group": ["a", "b"], "condition": ["a", "b"]}, "participant": "seconds"}
+    read = Plan.from_dict(plan)
+    assert (list(read.factors), read.participant) == (["group", "condition"], "seconds")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[1]", "must hold a JSON object, not a list"),
+        ('"x"', "must hold a JSON object, not text"),
+        ("", "cannot be read as JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"n_tasks": ' + "9" * 5000 + "}", "4300 digits"),
+    ],
+)
+def test_a_file_that_is_no_object_is_an_error(tmp_path, content, said):
     path = tmp_path / "plan.json"
     path.write_text(content)
-    with pytest.raises(AnalysisError, match=r"plan\.json"):
+    with pytest.raises(AnalysisError, match=r"plan\.json") as error:
         Plan.from_file(path)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_yaml_like_booleans_stay_levels(tmp_path, plan):

@@ -176,6 +176,11 @@ def test_an_earlier_report_is_replaced_and_other_files_are_not(frames, export, t
     assert {path.name for path in tmp_path.iterdir()} == {"export", "out"}
 
 
+def test_a_folder_may_have_the_longest_name_there_is(frames, export, tmp_path):
+    report.build(export(frames(6)), tmp_path / ("o" * 255))
+    assert (tmp_path / ("o" * 255) / "report.html").is_file()
+
+
 def test_a_failure_while_writing_leaves_nothing(frames, export, tmp_path, monkeypatch):
     folder = export(frames(6))
 
@@ -225,6 +230,12 @@ def test_one_tidy_file_on_the_command_line(human_studies, tmp_path, capsys):
         (["export/answers.csv"], "--outcome and --factors"),
         (["export", "--codes", "absent.csv"], r"absent\.csv cannot be read"),
         (["export/answers.csv", "--outcome", "x", "--factors", "block"], "no column 'x'"),
+        (["a" * 300], "does not exist"),
+        (["export", "--codes", "a" * 300], "cannot be read: File name too long"),
+        (["export", "--codes", "a\0"], "cannot be read: embedded null"),
+        (["export", "--out", "a" * 300], "cannot be written: File name too long"),
+        (["export", "--out", "a" * 300 + "/out"], "cannot be written: File name too long"),
+        (["export", "--out", "a\0b"], "cannot be written: embedded null"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_two(
@@ -232,7 +243,7 @@ def test_bad_input_is_one_sentence_and_exit_code_two(
 ):
     export(frames(6))
     monkeypatch.chdir(tmp_path)
-    assert main(["report", *arguments, "--out", "out"]) == 2
+    assert main(["report", "--out", "out", *arguments]) == 2
     error = capsys.readouterr().err
     assert re.search(said, error)
     assert len(error.strip().splitlines()) == 1
