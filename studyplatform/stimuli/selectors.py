@@ -200,6 +200,13 @@ def render_progress(version: StudyVersion, *, now: datetime | None = None) -> Re
     )
 
 
+def anything_is_rendered() -> bool:
+    """Return whether a worker is at work on a heatmap, of whichever study."""
+    return Heatmap.objects.filter(
+        state=Heatmap.State.LEASED, leased_until__gte=timezone.now()
+    ).exists()
+
+
 def failed_heatmaps(version: StudyVersion) -> list[Heatmap]:
     """Return the version's heatmaps that failed for good, with their reasons in `error`."""
     return list(

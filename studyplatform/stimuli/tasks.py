@@ -1,17 +1,28 @@
 """Celery tasks: pokes. What there is to do stands in the ledger."""
 
+from datetime import timedelta
+
 from celery import shared_task
 
 from .services import ledger
 
-# A sweep's poke is worth nothing once the next sweep has come.
+# Other tasks, such as a report somebody waits for, get their turn between two slices.
+SLICE = timedelta(seconds=20)
+# Pokes that waited longer are worth nothing, the sweep has sent others: so they never pile up.
+_POKE_EXPIRES = 60
 _SWEEP_POKE_EXPIRES = 20
 
 
 @shared_task
 def drain() -> int:
-    """Render until the ledger is empty. Several at once share the rows; twice does nothing."""
-    return ledger.ledger_drain()
+    """Render for a while, and poke again until the ledger is empty.
+
+    Several at once share the rows; twice does nothing.
+    """
+    rendered = ledger.ledger_drain(at_most=SLICE)
+    if ledger.ledger_has_work():
+        drain.apply_async(expires=_POKE_EXPIRES)
+    return rendered
 
 
 @shared_task

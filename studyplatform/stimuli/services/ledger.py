@@ -188,13 +188,15 @@ def ledger_drain(
     version: StudyVersion | None = None,
     clock: Clock = timezone.now,
     progress: Callable[[], None] = lambda: None,
+    at_most: timedelta = timedelta.max,
 ) -> int:
     """Render until nothing waits (for a version, or at all); returns how many were rendered.
 
-    `progress` is called after every row, rendered or failed.
+    `progress` is called after every row, rendered or failed. After `at_most` no further row is
+    begun.
     """
-    rendered = 0
-    while True:
+    rendered, began = 0, clock()
+    while clock() - began < at_most:
         # Before every row: with a single worker the scheduled sweep waits until this task ends.
         ledger_sweep(clock=clock)
         heatmap = heatmap_claim(version=version, clock=clock)

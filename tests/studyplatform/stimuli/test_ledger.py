@@ -608,6 +608,21 @@ def test_sweep_pokes_only_while_there_is_work(row: Heatmap, monkeypatch: pytest.
     assert len(pokes) == 1
 
 
+def test_a_drain_lets_other_tasks_have_their_turn(row: Heatmap, monkeypatch: pytest.MonkeyPatch):
+    """Out of time it begins no row and pokes again; with nothing left to do it does not."""
+    pokes: list[dict[str, object]] = []
+    monkeypatch.setattr(tasks.drain, "apply_async", lambda **options: pokes.append(options))
+    monkeypatch.setattr(tasks, "SLICE", timedelta(0))
+    assert tasks.drain() == 0
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert len(pokes) == 1
+    monkeypatch.setattr(tasks, "SLICE", timedelta(seconds=20))
+    monkeypatch.setattr(runtime, "explainer", gives(map_of(1)))
+    assert tasks.drain() == 1  # the counterpart: with time, the row is rendered
+    assert len(pokes) == 1
+
+
 def test_retry_gives_failed_rows_all_attempts_again(published_study: StudyVersion):
     first, second = Heatmap.objects.order_by("pk")[:2]
     Heatmap.objects.filter(pk=first.pk).update(state="failed", attempts=3, error="why")

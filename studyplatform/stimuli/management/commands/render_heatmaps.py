@@ -57,7 +57,8 @@ class Command(StimuliCommand):
             bar(state.done + state.failed, state.total)
             if state.done + state.failed == state.total:
                 return
-            if (state.done, state.leased) != last or state.leased:
+            # Heatmaps of another study may come first.
+            if (state.done, state.leased) != last or selectors.anything_is_rendered():
                 last, changed = (state.done, state.leased), time.monotonic()
             elif time.monotonic() - changed > _IDLE_SECONDS:
                 raise CommandError(
