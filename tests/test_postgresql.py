@@ -20,6 +20,7 @@ PARTS = (
     "tests/studyplatform/stimuli/test_ledger.py",
     "tests/studyplatform/stimuli/test_publishing.py",
     "tests/studyplatform/results",
+    "tests/studyplatform/console/test_pages.py",
 )
 
 

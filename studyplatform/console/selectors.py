@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, JSONField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce
 
 from studyplatform.participation.models import Event, Session
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap
@@ -36,6 +36,8 @@ def problems_of(study: Study) -> Problems:
 def study_list(user: Person) -> QuerySet[Study]:
     """Return the person's studies, each with title, number, target, completed, needed, done."""
     latest = StudyVersion.objects.filter(study=OuterRef("pk")).order_by("-number")
+    # The spec is kept as text, for the order of its keys; PostgreSQL looks into JSON alone.
+    titled = latest.annotate(parsed=Cast("data", JSONField()), name=KT("parsed__title"))
     completed = Session.objects.filter(
         study=OuterRef("pk"), source=Session.Source.REAL, status=Session.Status.COMPLETED
     )
@@ -44,7 +46,7 @@ def study_list(user: Person) -> QuerySet[Study]:
     target = Condition.objects.filter(version=OuterRef("latest"))
     return studies_for(user).annotate(
         latest=Subquery(latest.values("pk")[:1]),
-        title=Subquery(latest.annotate(name=KT("data__title")).values("name")[:1]),
+        title=Subquery(titled.values("name")[:1]),
         number=Subquery(latest.values("number")[:1]),
         completed=_count(completed, "study", Count("pk")),
         needed=_count(needed, "stimulus_set", Count("pk")),

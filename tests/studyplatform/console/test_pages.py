@@ -102,8 +102,9 @@ def test_reported_problems_are_at_the_top_of_the_page(study: Study, bob: Client)
 def test_a_problem_reported_on_a_page_reaches_the_console(
     study: Study, alice: Client, client: Client
 ) -> None:
-    client.get("/s/demo/")
-    client.post("/s/demo/problem/", {"text": "The button does nothing."})
+    assert client.get("/s/demo/?PROLIFIC_PID=p1").status_code == 303
+    reply = client.post("/s/demo/problem/", {"text": "The button does nothing."})
+    assert reply.status_code == 303
     page = text(alice, "/console/studies/demo/")
     assert "The button does nothing." in page
     assert study.sessions.get().public_id in page
