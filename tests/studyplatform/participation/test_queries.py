@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from studyplatform.participation import services
 from studyplatform.studies.models import StudyVersion
 
-from .walker import read, walk
+from .walker import entered, read, walk
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_feedback_costs_the_same_for_any_number_of_tasks(
     longer["tasks"] = {**longer["tasks"], "new_images": {"cat": {"TP": 5, "FN": 4}}}
     make_study(longer)
     for slug in ("trial", "longer"):
-        walk(client, client.get(f"/s/{slug}/")["Location"], until="feedback")
+        walk(client, entered(client, slug)["Location"], until="feedback")
         client.get(f"/s/{slug}/feedback/")
         with CaptureQueriesContext(connection) as queries:
             client.get(f"/s/{slug}/feedback/")
