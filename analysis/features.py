@@ -16,6 +16,7 @@ TREATMENTS = {
     "saliency": "as saliency features",
     "general": "as general attributes",
 }
+TITLE = "Mentioned features: saliency-feature ratio"
 
 
 def saliency_ratio(
@@ -47,11 +48,21 @@ def saliency_ratio(
     return frame
 
 
+def section_without_codes() -> Section:
+    """The section's place where a hypothesis asks for it and no codes were given."""
+    section = Section("saliency_ratio", TITLE)
+    section.not_computed["all tests"] = (
+        "A preregistered hypothesis is about the saliency-feature ratio, but the typed answers are "
+        "not coded: the export has no codes.csv and none was given by --codes."
+    )
+    return section
+
+
 def feature_section(codes: pd.DataFrame, sample: Sample, plan: Plan) -> Section:
     """The saliency-feature ratio per participant, with a variance-robust ANOVA."""
     section = Section(
         "saliency_ratio",
-        "Mentioned features: saliency-feature ratio",
+        TITLE,
         "Each participant's codes for localised (saliency) features, divided by all their codes "
         "for localised features and general attributes. The text reports the analysis of variance "
         "with HC3 covariance, which allows unequal variances.",

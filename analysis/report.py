@@ -155,6 +155,8 @@ def _study_sections(study: Study, sample: Sample, tell: Progress) -> list[Sectio
     if study.codes is not None:
         tell(0.65, "mentioned features")
         sections.append(features.feature_section(study.codes, sample, plan))
+    elif plan.is_preregistered("saliency_ratio"):
+        sections.append(features.section_without_codes())
     tell(0.75, "sensitivity")
     sections.append(sensitivity_section(sample, plan, study.codes))
     return sections

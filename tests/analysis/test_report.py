@@ -248,3 +248,17 @@ def test_bad_input_is_one_sentence_and_exit_code_two(
     assert re.search(said, error)
     assert len(error.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_preregistered_test_without_codes_is_missed_aloud(frames, plan, export, tmp_path):
+    """The hypothesis must not vanish with its section; where none was fixed there is nothing."""
+    tables = frames(24)
+    del tables["codes"]
+    without = report.build(export(tables, plan), tmp_path / "without")
+    assert "saliency_ratio" not in without
+    plan["preregistered"].append(
+        {"key": "h3", "text": "More features", "outcome": "saliency_ratio", "factor": "heatmap"}
+    )
+    missed = report.build(export(tables, plan), tmp_path / "missed")
+    assert "are not coded" in missed["saliency_ratio"]["not_computed"]["all tests"]
+    assert "are not coded" in (tmp_path / "missed" / "report.html").read_text()

@@ -52,6 +52,8 @@ def test_from_spec_to_published_study(
     with pytest.raises(CommandError, match="already a study 'second'"):
         run("create_study", str(path))
     assert "6 conditions, 4 tasks" in run("create_study", str(path), "--replace")
+    with pytest.raises(CommandError, match="belongs to the team 'Second team'"):
+        run("create_study", str(path), "--replace", "--team", "Third team")
     with pytest.raises(CommandError, match="heatmaps are not rendered yet"):
         run("lint_study", "second")
     with pytest.raises(CommandError, match="heatmaps are not rendered yet"):
