@@ -62,7 +62,7 @@ def study_replace_draft(
     _materials(load(spec_text), progress)
     with transaction.atomic():
         # The lock comes first: stimuli must not go while somebody publishes them.
-        StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+        StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
         try:
             StimulusSet.objects.filter(version=version, version__published_at=None).delete()
             replaced = version_replace_spec(version=version, spec_text=spec_text)
@@ -105,7 +105,7 @@ def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> St
         ) from error
     with transaction.atomic():
         # The lock makes a second caller wait, and then find the set.
-        StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+        StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
         found = StimulusSet.objects.filter(version=version).first()
         if found:
             return found

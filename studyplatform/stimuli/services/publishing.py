@@ -44,7 +44,7 @@ def version_publish(*, version: StudyVersion) -> StudyVersion:
     """
     # The lock comes first, and all is read anew under it: what was checked is what is frozen,
     # though another replaces the draft at this moment.
-    locked = StudyVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+    locked = StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
     if locked.published_at is not None:
         raise StimuliError(f"Version {locked.number} is published already.")
     if problems := publish_problems(version=locked):

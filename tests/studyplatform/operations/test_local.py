@@ -1,5 +1,6 @@
 """`runlocal` starts everything, mends what falls over, and leaves nothing behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,6 +43,16 @@ def pids_of(folder: Path, part: str = "") -> list[int]:
     return sorted(found)
 
 
+def leaders(folder: Path, part: str) -> set[int]:
+    """Return those of these processes that lead their process group: no children of a pool."""
+    found = set()
+    for pid in pids_of(folder, part):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(pid) == pid:
+                found.add(pid)
+    return found
+
+
 def wait(condition: Callable[[], bool], seconds: float = 60) -> bool:
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
@@ -75,9 +86,9 @@ def test_it_runs_mends_itself_and_stops_whole(
 ) -> None:
     base = f"http://127.0.0.1:{port}"
     assert wait(lambda: processes.answers(f"{base}/readyz") or site.poll() is not None, 120)
-    killed = min(pids_of(tmp_path, "celery"))
+    [killed] = leaders(tmp_path, "celery")
     os.kill(killed, signal.SIGKILL)
-    assert wait(lambda: bool(pids_of(tmp_path, "celery")) and killed not in pids_of(tmp_path))
+    assert wait(lambda: bool(leaders(tmp_path, "celery") - {killed}))
     assert processes.answers(f"{base}/healthz?PROLIFIC_PID=secret")
 
     second = subprocess.run(
