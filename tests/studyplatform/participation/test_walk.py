@@ -119,7 +119,7 @@ def test_the_reward_counts_right_predictions(
     feedback = text_of(client.get("/s/trial/feedback/"))
     assert f"{right} of 4" in feedback
     assert "£9.00" in feedback
-    assert feedback.count("The right answer:") == 4
+    assert feedback.count("The program said:") == 4
 
 
 def test_exit_code_is_not_reachable_before_the_last_answer(
