@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from studyplatform.stimuli.selectors import render_progress
 from studyplatform.studies.models import Study
 from studyplatform.studies.selectors import version_latest
+from studyplatform.studies.spec import Recruitment
 
 from . import items, pages, selectors, services, tokens
 from .items import Item, Stage
@@ -58,11 +59,8 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
             ),
         )
     except tokens.TokenError:
-        return _message(
-            request,
-            HTTPStatus.BAD_REQUEST,
-            _("This link is not complete"),
-            _("Its token is missing or was changed. Please copy the whole link again."),
+        return _incomplete(
+            request, _("Its token is missing or was changed. Please copy the whole link again.")
         )
     version = selectors.version_to_enter(study, source)
     if version is None:
@@ -72,28 +70,12 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             arrival = services.arrival_read(spec.recruitment, request.GET)
         except services.EntryError as error:
-            return _message(
-                request, HTTPStatus.BAD_REQUEST, _("This link is not complete"), str(error)
-            )
+            return _incomplete(request, str(error))
         cookie = request.COOKIES.get(tokens.COOKIE, "")
         if arrival is None:
-            known = selectors.session_of_cookie(slug, cookie)
-            if known and _goes_on(known.source, source):
-                return _to_position(known)
-            # Previews apart: researchers look at their study as often as they like.
-            if known and Session.Source.PREVIEW not in {known.source, source}:
-                services.arrival_refuse(session=known, source=source)
-                return _other_link(request, known.source, known)
-            if source == Session.Source.REAL and not spec.recruitment.plain_links:
-                return _message(
-                    request,
-                    HTTPStatus.BAD_REQUEST,
-                    _("This link is not complete"),
-                    _(
-                        "The address lacks {name}. Please open the study from the platform that "
-                        "invited you, so that it knows you took part."
-                    ).format(name=spec.recruitment.person_parameter),
-                )
+            reply = _without_parameters(request, slug, source, spec.recruitment)
+            if reply is not None:
+                return reply
         if source == Session.Source.REAL and not entry_allowed(request):
             return _message(
                 request,
@@ -118,6 +100,32 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
     response = _to_position(session)
     _set_cookie(response, slug, cookie)
     return response
+
+
+def _without_parameters(
+    request: HttpRequest, slug: str, source: str, recruitment: Recruitment
+) -> HttpResponse | None:
+    """Reply to a link that says nothing of who comes; None where it opens a new session."""
+    known = selectors.session_of_cookie(slug, request.COOKIES.get(tokens.COOKIE, ""))
+    if known and _goes_on(known.source, source):
+        return _to_position(known)
+    # Previews apart: researchers look at their study as often as they like.
+    if known and Session.Source.PREVIEW not in {known.source, source}:
+        services.arrival_refuse(session=known, source=source)
+        return _other_link(request, known.source, known)
+    if source == Session.Source.REAL and not recruitment.plain_links:
+        return _incomplete(
+            request,
+            _(
+                "The address lacks {name}. Please open the study from the platform that "
+                "invited you, so that it knows you took part."
+            ).format(name=recruitment.person_parameter),
+        )
+    return None
+
+
+def _incomplete(request: HttpRequest, why: str) -> HttpResponse:
+    return _message(request, HTTPStatus.BAD_REQUEST, _("This link is not complete"), why)
 
 
 @private

@@ -152,41 +152,8 @@ def choose_tasks(
         label: outcomes(table.truth[label], table.scores[label], thresholds[label])
         for label in new_images
     }
-    taken: set[int] = set()
-    chosen: dict[str, list[tuple[int, str]]] = {}
-    spare: dict[tuple[str, str], int] = {
-        (label, outcome): int((found[label] == outcome).sum())
-        - counts.get(outcome, 0)
-        - examples.get(outcome, 0)
-        for label, counts in new_images.items()
-        for outcome in OUTCOMES
-    }
-    for label, counts in new_images.items():
-        scores = table.scores[label]
-        far = np.abs(scores - thresholds[label]) >= margin
-        chosen[label] = []
-        for outcome in OUTCOMES:
-            count = counts.get(outcome, 0)
-            picked: list[int] = []
-            for image in nearest_median(table, label, found[label] == outcome, seed):
-                needed_by = [
-                    (other, str(found[other][image])) for other in new_images if other != label
-                ]
-                if len(picked) == count:
-                    break
-                if not far[image] or image in taken or any(spare[key] <= 0 for key in needed_by):
-                    continue
-                picked.append(image)
-                taken.add(image)
-                for key in needed_by:
-                    spare[key] -= 1
-            if len(picked) < count:
-                where = (
-                    f"at least {margin:g} from the threshold, not yet a new image, "
-                    "and not needed for another label"
-                )
-                raise TooFewImagesError(label, outcome, len(picked), count, where)
-            chosen[label] += [(image, outcome) for image in picked]
+    chosen = _new_images(table, thresholds, found, new_images, examples, margin=margin, seed=seed)
+    taken = {image for pairs in chosen.values() for image, _ in pairs}
     tasks = []
     for number, (label, pairs) in enumerate(chosen.items()):
         order = np.random.default_rng([seed, number]).permutation(len(pairs))
@@ -201,6 +168,52 @@ def choose_tasks(
                 )
             )
     return tasks
+
+
+def _new_images(
+    table: Table,
+    thresholds: Mapping[str, float],
+    found: Mapping[str, NDArray[np.str_]],
+    wanted: Mapping[str, Mapping[Outcome, int]],
+    examples: Mapping[Outcome, int],
+    *,
+    margin: float,
+    seed: int,
+) -> dict[str, list[tuple[int, str]]]:
+    """Return label -> (image, outcome) of its tasks; see `choose_tasks`."""
+    # Images of a label and outcome that it needs neither for new images nor for examples.
+    spare = {
+        (label, str(outcome)): int((found[label] == outcome).sum())
+        - counts.get(outcome, 0)
+        - examples.get(outcome, 0)
+        for label, counts in wanted.items()
+        for outcome in OUTCOMES
+    }
+    taken: set[int] = set()
+    chosen: dict[str, list[tuple[int, str]]] = {label: [] for label in wanted}
+    for label, counts in wanted.items():
+        far = np.abs(table.scores[label] - thresholds[label]) >= margin
+        for outcome in OUTCOMES:
+            left = counts.get(outcome, 0)
+            for image in nearest_median(table, label, found[label] == outcome, seed):
+                if not left:
+                    break
+                others = [(other, str(found[other][image])) for other in wanted if other != label]
+                if not far[image] or image in taken or any(spare[key] <= 0 for key in others):
+                    continue
+                chosen[label].append((image, outcome))
+                taken.add(image)
+                left -= 1
+                for key in others:
+                    spare[key] -= 1
+            if left:
+                count = counts.get(outcome, 0)
+                where = (
+                    f"at least {margin:g} from the threshold, not yet a new image, "
+                    "and not needed for another label"
+                )
+                raise TooFewImagesError(label, outcome, count - left, count, where)
+    return chosen
 
 
 def choose_illustration(

@@ -1,20 +1,9 @@
-"""What every command of this room shares: an example in --help, a bar, one sentence per error."""
+"""What every command of this room shares: an example in --help, one sentence per error."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.selectors import version_latest
@@ -50,29 +39,6 @@ class StimuliCommand(BaseCommand):
 
     def say(self, text: str) -> None:
         self.stdout.write(text)
-
-    @contextmanager
-    def bar(self, title: str) -> Iterator[Callable[[int, int], None]]:
-        """Yield a callback (done, total) that shows a progress bar from its first call on."""
-        progress = Progress(
-            TextColumn(title),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(file=cast(IO[str], self.stderr)),
-        )
-        row = progress.add_task(title, total=None)
-
-        def show(done: int, total: int) -> None:
-            progress.start()
-            progress.update(row, completed=done, total=total)
-
-        try:
-            yield show
-        finally:
-            if progress.live.is_started:
-                progress.stop()
 
 
 def latest_version(slug: str) -> StudyVersion:

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from studyplatform.operations import demo
 from studyplatform.operations.local import LocalSite, prepare
 from studyplatform.operations.processes import ProcessError
-from studyplatform.results.management.commands._progress import bar
+from studyplatform.progress import bar
 from studyplatform.stimuli.selectors import RenderProgress, render_progress
 from studyplatform.stimuli.services import version_publish
 from studyplatform.stimuli.tasks import drain

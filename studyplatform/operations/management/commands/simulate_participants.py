@@ -20,7 +20,7 @@ from studyplatform.operations.simulation.run import (
     write_codes,
 )
 from studyplatform.participation.services import entry_link
-from studyplatform.results.management.commands._progress import bar
+from studyplatform.progress import bar
 from studyplatform.studies.models import Study
 from studyplatform.studies.selectors import version_published
 

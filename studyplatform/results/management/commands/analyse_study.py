@@ -6,11 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from studyplatform.progress import bar
 from studyplatform.results.dataset import SOURCES, DatasetError
 from studyplatform.results.services import ExportError, study_analyse
 from studyplatform.studies.models import Study
-
-from ._progress import bar
 
 
 class Command(BaseCommand):

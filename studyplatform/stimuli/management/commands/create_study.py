@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 
+from studyplatform.progress import bar
 from studyplatform.stimuli import selectors, services
 from studyplatform.stimuli.management.base import StimuliCommand, latest_version
 from studyplatform.studies.models import Team
@@ -39,7 +40,7 @@ class Command(StimuliCommand):
                 "--replace changes its spec and not its team."
             )
         team = _team(options["team"])
-        with self.bar("Scoring images") as progress:
+        with bar("Scoring images") as progress:
             if draft:
                 version = services.study_replace_draft(
                     version=draft, spec_text=text, progress=progress

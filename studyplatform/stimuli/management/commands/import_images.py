@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from studyplatform.progress import bar
 from studyplatform.stimuli import services
 from studyplatform.stimuli.management.base import StimuliCommand
 
@@ -28,7 +29,7 @@ class Command(StimuliCommand):
         )
 
     def run(self, **options: Any) -> None:
-        with self.bar("Importing") as progress:
+        with bar("Importing") as progress:
             if options["demo"]:
                 report = services.image_set_import_demo(
                     name=options["name"], count=options["count"], progress=progress

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from studyplatform.progress import bar
 from studyplatform.stimuli import selectors, services, tasks
 from studyplatform.stimuli.management.base import StimuliCommand, latest_version
 from studyplatform.studies.models import StudyVersion
@@ -29,32 +30,32 @@ class Command(StimuliCommand):
         version = latest_version(options["study"])
         if options["retry"]:
             self.say(f"{services.heatmaps_retry(version=version)} failed heatmaps wait again.")
-        with self.bar("Rendering") as bar:
+        with bar("Rendering") as tick:
             if options["here"]:
-                self._render(version, bar)
+                self._render(version, tick)
             else:
-                self._watch(version, bar)
+                self._watch(version, tick)
         state = selectors.render_progress(version)
         if failed := selectors.failed_heatmaps(version):
             reasons = "\n".join(f"{one.image.name}, {one.label}: {one.error}" for one in failed)
             raise CommandError(f"{state.failed} of {state.total} heatmaps failed.\n{reasons}")
         self.say(f"{state.done} of {state.total} heatmaps are rendered.")
 
-    def _render(self, version: StudyVersion, bar: Any) -> None:
+    def _render(self, version: StudyVersion, tick: Any) -> None:
         def show() -> None:
             state = selectors.render_progress(version)
-            bar(state.rendered + state.failed, state.total)
+            tick(state.rendered + state.failed, state.total)
 
         show()
         services.ledger_drain(version=version, progress=show)
         show()
 
-    def _watch(self, version: StudyVersion, bar: Any) -> None:
+    def _watch(self, version: StudyVersion, tick: Any) -> None:
         tasks.drain.delay()
         last, changed = None, time.monotonic()
         while True:
             state = selectors.render_progress(version)
-            bar(state.done + state.failed, state.total)
+            tick(state.done + state.failed, state.total)
             if state.done + state.failed == state.total:
                 return
             # Heatmaps of another study may come first.

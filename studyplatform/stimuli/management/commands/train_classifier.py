@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from studyplatform.progress import bar
 from studyplatform.stimuli import services
 from studyplatform.stimuli.management.base import StimuliCommand
 from studyplatform.stimuli.models import ImageSet
@@ -39,7 +40,7 @@ class Command(StimuliCommand):
             known = ", ".join(ImageSet.objects.values_list("name", flat=True)) or "none"
             raise CommandError(f"There is no image set {options['images']!r}; there are: {known}.")
         labels = [label.strip() for label in (options["labels"] or "").split(",") if label.strip()]
-        with self.bar("Training") as progress:
+        with bar("Training") as progress:
             classifier = services.classifier_train(
                 name=options["name"],
                 image_set=image_set,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from studyplatform.progress import bar
 from studyplatform.stimuli import services
 from studyplatform.stimuli.management.base import StimuliCommand
 
@@ -27,7 +28,7 @@ class Command(StimuliCommand):
         from explainers import demo
 
         chosen = {key: options[key] for key in ("epochs", "scenes") if options[key] is not None}
-        with tempfile.TemporaryDirectory() as folder, self.bar("Training") as progress:
+        with tempfile.TemporaryDirectory() as folder, bar("Training") as progress:
             out = options["out"] or Path(folder) / "demo.keras"
             found = demo.train(out, seed=options["seed"], progress=progress, **chosen)
             if options["register"]:
