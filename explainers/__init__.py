@@ -9,7 +9,7 @@ network is first used, never with this package.
 from __future__ import annotations
 
 from explainers.base import Explainer, Partial
-from explainers.classifier import ALL, Classifier
+from explainers.classifier import ALL, CLASS_AGNOSTIC, Classifier
 from explainers.errors import ExplainerError
 from explainers.multiscale import MultiScaleOcclusion
 from explainers.occlusion import Occlusion
@@ -17,6 +17,7 @@ from explainers.registry import available, create, parameters
 
 __all__ = [
     "ALL",
+    "CLASS_AGNOSTIC",
     "Classifier",
     "Explainer",
     "ExplainerError",

@@ -5,16 +5,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from explainers.classifier import Classifier, Target, check_batch_size, is_single
+from explainers.classifier import (
+    CLASS_AGNOSTIC,
+    Classifier,
+    Target,
+    check_batch_size,
+    is_single,
+)
 from explainers.errors import ExplainerError
 from explainers.images import check_image
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+
+Maps = Callable[[], "NDArray[np.float32]"]
 
 
 class Partial:
@@ -23,16 +33,35 @@ class Partial:
     done, total: predictions made, and to be made.
     heatmap: what the predictions so far give, float32 `(H, W)` or `(targets, H, W)`; worked out
     when it is asked for, so read it before taking the next Partial.
+    standard_error: of a sampled method's map, in its shape and units, over the chance in its
+    masks; NaN while there are too few of them; None where nothing is sampled.
     """
 
-    def __init__(self, done: int, total: int, heatmap: Callable[[], NDArray[np.float32]]) -> None:
+    def __init__(
+        self, done: int, total: int, heatmap: Maps, standard_error: Maps | None = None
+    ) -> None:
         self.done = done
         self.total = total
         self._heatmap = heatmap
+        self._standard_error = standard_error
 
     @property
     def heatmap(self) -> NDArray[np.float32]:
         return self._heatmap()
+
+    @property
+    def standard_error(self) -> NDArray[np.float32] | None:
+        return None if self._standard_error is None else self._standard_error()
+
+    def each(self, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Partial:
+        """The same step with another view of its maps."""
+        error = self._standard_error
+        return Partial(
+            self.done,
+            self.total,
+            lambda: change(self._heatmap()),
+            None if error is None else lambda: change(error()),
+        )
 
 
 class Explainer(ABC):
@@ -40,7 +69,11 @@ class Explainer(ABC):
 
     Subclasses take their hyper-parameters by keyword, check them in `__init__`, and yield maps of
     all targets from `_steps`: one pass over the predictions serves every target.
+
+    class_agnostic: the method explains the whole prediction at once and knows no target.
     """
+
+    class_agnostic: ClassVar[bool] = False
 
     def __init__(self, classifier: Classifier, *, batch_size: int = 64) -> None:
         if not isinstance(classifier, Classifier):
@@ -56,6 +89,11 @@ class Explainer(ABC):
 
         Returns float32 `(H, W)` for one label or index, `(targets, H, W)` for a sequence or ALL;
         raw and signed: never normalised, thresholded or blurred.
+
+        For CLASS_AGNOSTIC one map `(H, W)` of the whole prediction: the sum over all classes of
+        score * map of that class (000 §4.2), from the same forward passes; the method's own map
+        where it is class-agnostic itself. Such a method gives the same map for every target.
+
         Raises ExplainerError for an unusable image or target, before any prediction.
         """
         steps = deque(self.iter_explain(image, target), maxlen=1)
@@ -66,16 +104,44 @@ class Explainer(ABC):
         checked = check_image(image, self.classifier.input_shape)
         targets = self.classifier.indices(target)
         self._check(checked)
+        if self.class_agnostic:
+            count = None if target is CLASS_AGNOSTIC or is_single(target) else len(targets)
+            return (_repeated(step, count) for step in self._steps(checked, ()))
+        if target is CLASS_AGNOSTIC:
+            return self._weighted(checked, targets)
         steps = self._steps(checked, targets)
-        return (_first(step) for step in steps) if is_single(target) else steps
+        return (step.each(lambda maps: maps[0]) for step in steps) if is_single(target) else steps
+
+    def support(self, heatmap: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A map as a picture shows it: one number per pixel, positive where it supports the target.
+
+        `(..., H, W)`; the map itself for all methods whose map has one value per pixel already.
+        """
+        return heatmap
 
     def _check(self, image: NDArray[np.float32]) -> None:  # noqa: B027 (most have nothing to check)
         """Raise ExplainerError where the hyper-parameters do not fit this image."""
 
     @abstractmethod
     def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
-        """Partial maps `(targets, H, W)` of a checked image."""
+        """Partial maps `(targets, H, W)` of a checked image.
+
+        Where the method is class-agnostic, `targets` is empty and the maps are `(1, H, W)`.
+        """
+
+    def _weighted(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
+        """The class-agnostic map of a class-specific method (000 §4.2)."""
+        scores = self.classifier.predict(image[np.newaxis], batch_size=1)[0]
+        for step in self._steps(image, targets):
+            yield Partial(step.done, step.total, partial(_score_weighted, step, scores))
 
 
-def _first(step: Partial) -> Partial:
-    return Partial(step.done, step.total, lambda: step.heatmap[0])
+def _score_weighted(step: Partial, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.tensordot(scores, step.heatmap, axes=1).astype(np.float32)
+
+
+def _repeated(step: Partial, count: int | None) -> Partial:
+    """A class-agnostic map for `count` targets; for one, or for none, without the leading axis."""
+    if count is None:
+        return step.each(lambda maps: maps[0])
+    return step.each(lambda maps: np.repeat(maps, count, axis=0))

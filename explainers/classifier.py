@@ -30,17 +30,21 @@ Activation = Literal["softmax", "sigmoid", "linear"]
 ImageFunction = Callable[["NDArray[np.float32]"], "ArrayLike"]
 
 
-class _All(Enum):
+class _Whole(Enum):
     ALL = "all labels"
+    CLASS_AGNOSTIC = "the whole prediction"
 
 
-ALL: Final = _All.ALL
+ALL: Final = _Whole.ALL
 """As a target: every label, in the classifier's order."""
+
+CLASS_AGNOSTIC: Final = _Whole.CLASS_AGNOSTIC
+"""As a target: the whole prediction; one map, see `Explainer.explain`."""
 
 LARGEST_BATCH = 4096
 _MOST_GRAPHS = 16  # images of many sizes need a graph each
 
-Target = str | int | Sequence[str | int] | _All
+Target = str | int | Sequence[str | int] | _Whole
 
 
 class Classifier:
@@ -179,8 +183,11 @@ class Classifier:
         raise ExplainerError(f"A target is a label or an index, not {target!r}.")
 
     def indices(self, target: Target) -> tuple[int, ...]:
-        """The outputs that a label, an index, a sequence of them, or ALL names."""
-        if target is ALL:
+        """The outputs that a label, an index, a sequence of them, or ALL names.
+
+        CLASS_AGNOSTIC needs every output too.
+        """
+        if target is ALL or target is CLASS_AGNOSTIC:
             return tuple(range(len(self.labels)))
         if is_single(target):
             return (self.index(target),)  # type: ignore[arg-type]

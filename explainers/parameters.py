@@ -28,6 +28,17 @@ def fraction(name: str, value: Any) -> float:
     return float(value)
 
 
+def between(name: str, value: Any, low: float, high: float) -> float:
+    """A number strictly between two others."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise ExplainerError(f"{name} is {value!r}; expected a number between {low} and {high}.")
+    if not low < value < high:  # NaN fails too
+        raise ExplainerError(
+            f"{name} is {value}; expected between {low} and {high}, both excluded."
+        )
+    return float(value)
+
+
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """One of several names."""
     if not isinstance(value, str) or value not in choices:

@@ -16,8 +16,13 @@ from explainers.errors import ExplainerError
 class Method:
     """What is known of a method without importing it.
 
-    path: "module:class". family: "perturbation" or "propagation". needs_network: it reads the
-    network's inside, so a black box will not do. hierarchical: it works from coarse to fine.
+    What 000's Table 2 lists of a method: its family, "occlusion" (it covers parts of the image),
+    "gradient" (it goes back through the network) or "activation" (it reads a layer);
+    needs_network: not model-agnostic, so a black box will not do; class_agnostic: it explains the
+    whole prediction and knows no target; needs_ground_truth: it is trained on explanations;
+    hierarchical: it works from coarse to fine.
+
+    path: "module:class".
     """
 
     name: str
@@ -25,6 +30,8 @@ class Method:
     summary: str
     family: str
     needs_network: bool = False
+    class_agnostic: bool = False
+    needs_ground_truth: bool = False
     hierarchical: bool = False
 
     def load(self) -> type[Explainer]:
@@ -40,21 +47,21 @@ _METHODS = {
             "lrp",
             "explainers.lrp:LRP",
             "layer-wise relevance propagation",
-            "propagation",
+            "gradient",
             needs_network=True,
         ),
         Method(
             "multiscale",
             "explainers.multiscale:MultiScaleOcclusion",
             "multi-scale occlusion with dynamic granularity",
-            "perturbation",
+            "occlusion",
             hierarchical=True,
         ),
         Method(
             "occlusion",
             "explainers.occlusion:Occlusion",
             "occlusion by a sliding box",
-            "perturbation",
+            "occlusion",
         ),
     )
 }
