@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainers.classifier import Classifier
+from explainers.classifier import CLASS_AGNOSTIC, Classifier, Target
 from explainers.errors import ExplainerError
 from explainers.images import load_image
 from explainers.preprocessing import PREPROCESSINGS
 from explainers.registry import available, create, method, parameters
+from explainers.render import above, overlay
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="the methods and their parameters")
+    listing.add_argument(
+        "--markdown", action="store_true", help="what kind of method each is, as a table"
+    )
     listing.set_defaults(run=_list)
 
     explain = commands.add_parser(
@@ -65,7 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("image", metavar="IMAGE", help="a photograph; cut and resized to fit")
     explain.add_argument("--model", required=True, metavar="M.keras", help="the Keras network")
     explain.add_argument("--method", required=True, metavar="NAME", help=", ".join(available()))
-    explain.add_argument("--target", required=True, metavar="LABEL_OR_INDEX")
+    target = explain.add_mutually_exclusive_group()
+    target.add_argument(
+        "--target",
+        metavar="LABEL_OR_INDEX",
+        help="what is explained; not needed where the method is class-agnostic",
+    )
+    target.add_argument(
+        "--class-agnostic",
+        action="store_true",
+        help="the whole prediction: the sum of score times map over all labels",
+    )
     explain.add_argument(
         "--labels", metavar="A,B,C or FILE", help="comma-separated, or a file with one per line"
     )
@@ -76,12 +90,15 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method"
     )
     explain.add_argument("--out", required=True, metavar="OVERLAY.png")
-    explain.add_argument("--raw", metavar="MAP.npy", help="also the raw map, float32 (H, W)")
+    explain.add_argument("--raw", metavar="MAP.npy", help="also the raw map, as numbers")
     explain.set_defaults(run=_explain)
     return parser
 
 
 def _list(options: argparse.Namespace) -> None:
+    if options.markdown:
+        print(_table())
+        return
     for name in available():
         found = method(name)
         needs = "; needs the network" if found.needs_network else ""
@@ -90,10 +107,35 @@ def _list(options: argparse.Namespace) -> None:
             print(f"    {key} = {default}")
 
 
+def _table() -> str:
+    """The methods in Markdown, with the columns of 000's Table 2."""
+    lines = [
+        "| method | what it computes | family | model-agnostic | class-agnostic "
+        "| needs ground truth | hierarchical |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in available():
+        found = method(name)
+        kinds = (
+            not found.needs_network,
+            found.class_agnostic,
+            found.needs_ground_truth,
+            found.hierarchical,
+        )
+        marks = " | ".join("yes" if kind else "" for kind in kinds)
+        lines.append(f"| `{name}` | {found.summary} | {found.family} | {marks} |")
+    return "\n".join(lines)
+
+
 def _explain(options: argparse.Namespace) -> None:
     out = _writable(options.out, ".png")
     raw = _writable(options.raw, ".npy") if options.raw else None
-    method(options.method)
+    found = method(options.method)
+    if not (options.target is not None or options.class_agnostic or found.class_agnostic):
+        raise ExplainerError(
+            f"--target is missing: {options.method} explains one label; expected a label or an "
+            "index, or --class-agnostic for the whole prediction."
+        )
     chosen = dict(_setting(text) for text in options.set)
     classifier = Classifier.from_keras(
         options.model, labels=_labels(options.labels), preprocess=options.preprocess
@@ -102,7 +144,8 @@ def _explain(options: argparse.Namespace) -> None:
     image = load_image(options.image, classifier.input_shape)
     steps = explainer.iter_explain(image, _target(options.target, classifier))
     heatmap = _with_progress(steps)
-    _write(image, heatmap, out, raw)
+    picture = overlay(image, above(explainer.support(heatmap), found.baseline))
+    _write(picture, heatmap, out, raw)
     print(f"{out}" if raw is None else f"{out} {raw}")
 
 
@@ -118,16 +161,14 @@ def _with_progress(steps: Iterator[Partial]) -> NDArray[np.float32]:
 
 
 def _write(
-    image: NDArray[np.uint8], heatmap: NDArray[np.float32], out: Path, raw: Path | None
+    picture: NDArray[np.uint8], heatmap: NDArray[np.float32], out: Path, raw: Path | None
 ) -> None:
     """Both files or none: each is finished beside its place before it is moved there."""
     from PIL import Image
 
-    from explainers.render import overlay
-
-    picture = Image.fromarray(overlay(image, heatmap))
+    drawn = Image.fromarray(picture)
     writers: list[tuple[Path, Callable[[Any], None]]] = [
-        (out, lambda file: picture.save(file, format="PNG"))
+        (out, lambda file: drawn.save(file, format="PNG"))
     ]
     if raw is not None:
         writers.append((raw, lambda file: np.save(file, heatmap)))
@@ -183,7 +224,9 @@ def _labels(text: str | None) -> list[str] | None:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _target(text: str, classifier: Classifier) -> str | int:
+def _target(text: str | None, classifier: Classifier) -> Target:
+    if text is None:
+        return CLASS_AGNOSTIC
     if text not in classifier.labels and text.isdecimal():
         if len(text) > 9:
             raise ExplainerError(
@@ -202,9 +245,11 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A number, true, false, a comma-separated list of these, or else the text."""
-    if "," in text:
-        return tuple(_value(part.strip()) for part in text.split(","))
+    """A number, true, false, None, a comma-separated list of these, or else the text."""
+    if "," in text:  # a comma at the end makes a list of one
+        return tuple(_value(part.strip()) for part in text.removesuffix(",").split(","))
+    if text == "None":  # as `list` prints it; "none" is a name of its own (`offsets`)
+        return None
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     for number in (int, float):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from explainers.base import Explainer
 from explainers.classifier import Classifier
@@ -22,6 +22,10 @@ class Method:
     whole prediction and knows no target; needs_ground_truth: it is trained on explanations;
     hierarchical: it works from coarse to fine.
 
+    What its pictures need: shows: "support", a positive value supports the target, or "influence",
+    a value says how much a pixel matters, whichever way; baseline: "zero", or "median" where a
+    map's values have no meaningful zero (see `render.above`).
+
     path: "module:class".
     """
 
@@ -33,6 +37,8 @@ class Method:
     class_agnostic: bool = False
     needs_ground_truth: bool = False
     hierarchical: bool = False
+    shows: Literal["support", "influence"] = "support"
+    baseline: Literal["zero", "median"] = "zero"
 
     def load(self) -> type[Explainer]:
         module, _, name = self.path.partition(":")

@@ -1,7 +1,8 @@
 """From raw heatmaps to pictures: the only place that knows colours, scales and overlays.
 
-One rule for every method: the positive part, divided by its own 99.5th percentile, in reds over
-the photograph; a darker red is a larger value. The photograph itself is drawn in greys, so that
+One rule for every method: the positive part (of what lies `above` the map's median, where its
+method has no meaningful zero), divided by its own 99.5th percentile, in reds over the photograph;
+a darker red is a larger value. The photograph itself is drawn in greys, so that
 its colours cannot be mistaken for the map's.
 """
 
@@ -40,6 +41,22 @@ _COVER = (0.45, 0.75)
 _FADE_IN = 8.0  # the red reaches its first step at an eighth of the scale
 
 _LEGEND_GROUND = 235.0
+
+
+def above(heatmap: ArrayLike, baseline: str) -> NDArray[np.float64]:
+    """The map `(H, W)` as pictures take it, its values counted from where nothing is drawn.
+
+    baseline: "zero", the map itself; "median", what lies above the median of the map. The second
+    is for maps without a meaningful zero (the registry says which methods give such): a RISE map
+    is near the mean score of all masked images wherever a pixel does not matter, which is to say
+    nearly everywhere, and drawn from zero it would be red all over (ours).
+    """
+    checked = _checked_map(heatmap)
+    if baseline == "median":
+        return checked - np.median(checked)
+    if baseline != "zero":
+        raise ExplainerError(f"baseline is {baseline!r}; expected zero or median.")
+    return checked
 
 
 def positive_scale(heatmap: ArrayLike, percentile: float = PERCENTILE) -> float:

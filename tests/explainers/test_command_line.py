@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explainers import Classifier, MultiScaleOcclusion
-from explainers.__main__ import main
+from explainers import CLASS_AGNOSTIC, Classifier, MultiScaleOcclusion, available
+from explainers.__main__ import _setting, main
 from explainers.images import load_image
 from explainers.render import overlay
 
@@ -36,7 +36,7 @@ def explain(folder, tmp_path):
         }
         arguments = ["explain", options.pop("image")]
         for key, value in options.items():
-            arguments += [] if value is None else [f"--{key}", value]
+            arguments += [] if value is None else [f"--{key}", *([value] if value else [])]
         for setting in changes.get("settings", ["depth=2", "best=3"]):
             arguments += ["--set", setting]
         return main(arguments)
@@ -49,6 +49,26 @@ def test_list_names_methods_and_parameters(capsys):
     shown = capsys.readouterr().out
     for text in ("multiscale:", "occlusion:", "lrp:", "depth = 4", "needs the network"):
         assert text in shown
+
+
+def test_list_as_a_table_with_the_columns_of_the_paper(capsys):
+    """000's Table 2: family, model-agnostic, class-agnostic, ground truth, hierarchical."""
+    assert main(["list", "--markdown"]) == 0
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    columns = [cell.strip() for cell in head.strip("|").split("|")]
+    assert columns[2:] == [
+        "family",
+        "model-agnostic",
+        "class-agnostic",
+        "needs ground truth",
+        "hierarchical",
+    ]
+    assert rule == "|" + "---|" * len(columns)
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[0].strip("`") for row in cells] == list(available())
+    known = {row[0].strip("`"): row[2:] for row in cells}
+    assert known["lrp"] == ["gradient", "", "", "", ""]
+    assert known["multiscale"] == ["occlusion", "yes", "", "", "yes"]
 
 
 def test_explain_writes_the_overlay_and_the_map(explain, folder, tmp_path, network, capsys):
@@ -96,9 +116,33 @@ def test_settings_reach_the_method(explain, tmp_path):
     assert explain(settings=["depth=2", "best=all", "signed=true", "min_importance=0.5"]) == 0
 
 
+def test_the_whole_prediction_instead_of_a_label(explain, folder, tmp_path, network):
+    assert explain(target=None, settings=["depth=2", "best=3"], **{"class-agnostic": ""}) == 0
+    image = load_image(folder / "picture.png", (24, 24, 3))
+    classifier = Classifier.from_keras(network, labels=["cat", "dog", "horse"], preprocess="unit")
+    expected = MultiScaleOcclusion(classifier, depth=2, best=3).explain(image, CLASS_AGNOSTIC)
+    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), expected, atol=1e-6)
+
+
+def test_none_and_lists_in_settings():
+    """`None` as `list` prints it; "none" is one of multiscale's offsets."""
+    assert _setting("stride=None") == ("stride", None)
+    assert _setting("offsets=none") == ("offsets", "none")
+    assert _setting("fill=255,0,0.5") == ("fill", (255, 0, 0.5))
+    assert _setting("colours=red,white") == ("colours", ("red", "white"))
+    assert _setting("colours=red,") == ("colours", ("red",))
+    assert _setting("signed=True") == ("signed", True)
+
+
+def test_a_stride_of_none_and_offsets_of_none_reach_the_method(explain):
+    assert explain(method="occlusion", settings=["box=12", "stride=None"]) == 0
+    assert explain(settings=["depth=2", "offsets=none"]) == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"target": None}, "--target is missing: multiscale explains one label"),
         ({"image": "absent.jpg"}, "There is no image file absent.jpg"),
         ({"image": "FOLDER/network.keras"}, "cannot be read as an image"),
         ({"model": "FOLDER/picture.png"}, "cannot be read as a Keras model"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from explainers.errors import ExplainerError
-from explainers.render import legend, overlay, positive_scale, strength
+from explainers.render import above, legend, overlay, positive_scale, strength
 
 RNG = np.random.default_rng(9)
 PHOTOGRAPH = RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)
@@ -14,6 +14,18 @@ HEATMAP = RNG.normal(size=(20, 30)).astype(np.float32)
 
 def luma(picture):
     return picture.astype(float) @ [0.299, 0.587, 0.114]
+
+
+def test_a_map_without_a_meaningful_zero_is_counted_from_its_median():
+    rise = 0.4 + 0.01 * np.abs(HEATMAP)  # as RISE gives them: positive, with a high floor
+    assert (overlay(PHOTOGRAPH, above(rise, "zero")) == overlay(PHOTOGRAPH, rise)).all()
+    assert (strength(above(rise, "zero")) > 0.9).all()  # red all over: what is to be avoided
+    counted = strength(above(rise, "median"))
+    assert (counted > 0).mean() == 0.5
+    assert counted.argmax() == np.abs(HEATMAP).argmax()
+    np.testing.assert_allclose(above(rise, "median"), rise - np.median(rise))
+    with pytest.raises(ExplainerError, match="baseline is 'mean'; expected zero or median"):
+        above(rise, "mean")
 
 
 def test_the_scale_is_the_percentile_of_the_positive_part():
