@@ -25,14 +25,14 @@ from typing import Literal
 
 from explainers.errors import ExplainerError
 
-_MODULES: tuple[str, ...] = ()
+_MODULES = ("faithfulness", "classwise", "colours")
 
 NEEDS = {
     "heatmap": "a map (H, W)",
     "heatmaps": "the maps of several methods, by name",
     "deletion": "the map's deletion curve",
     "insertion": "the map's insertion curve",
-    "ca-deletion": "the map's deletion curve with colours",
+    "ca-deletion": "the deletion curve of a map with colours; the plain one of a map without",
     "target": "the index of the class that the map explains",
     "image": "the image (H, W, C)",
     "classifier": "the classifier",
