@@ -111,7 +111,7 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise ExplainerError(f"{path} cannot be read as an image: {error}.") from None
     if height is not None and width is not None:
-        picture = picture.crop(_centre(picture.size, width / height))
+        picture = picture.crop(centred(picture.size, width / height))
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     array = np.asarray(picture, dtype=np.uint8)
     return array[..., None] if array.ndim == 2 else array
@@ -129,7 +129,7 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
     return Image.fromarray((levels.astype(np.uint16) >> 8).astype(np.uint8))
 
 
-def _centre(size: tuple[int, int], ratio: float) -> tuple[int, int, int, int]:
+def centred(size: tuple[int, int], ratio: float) -> tuple[int, int, int, int]:
     """The largest centred box of a width-to-height ratio: (left, top, right, bottom)."""
     width, height = size
     part_width = max(1, min(width, round(height * ratio)))

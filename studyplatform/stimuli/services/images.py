@@ -1,7 +1,6 @@
 """Image sets: imported whole or not at all."""
 
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,10 @@ from . import errors
 
 if TYPE_CHECKING:
     from explainers.demo import Scene
+    from explainers.voc import Annotation
 
 Progress = Callable[[int, int], None]
 _SPLITS = ("train", "val")
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
-_VISIBLE = 0.25
 _LONGEST_STEM = 200  # characters, as the database holds them
 
 
@@ -157,106 +155,45 @@ def _import(
 
 
 def _voc_entries(folder: Path, size: int) -> Iterator[_Entry]:
-    for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        if not (folder / part).is_dir():
+    from explainers import ExplainerError, voc
+
+    try:
+        voc.check_layout(folder)
+        there = [split for split in _SPLITS if split in voc.splits(folder)]
+        if not there:
             raise errors.StimuliError(
-                f"{folder} has no folder {part}; expected PASCAL VOC layout "
-                "(JPEGImages, Annotations, ImageSets/Main)."
+                f"{folder}/ImageSets/Main has neither train.txt nor val.txt; expected at least one."
             )
-    lists = {split: folder / "ImageSets" / "Main" / f"{split}.txt" for split in _SPLITS}
-    if not any(path.is_file() for path in lists.values()):
+        seen: set[str] = set()
+        for split in there:
+            for stem in voc.names(folder, split):
+                _check_stem(stem, folder, seen)
+                labels = _kept_labels(voc.annotation(folder, stem))
+                yield _Entry(stem, split, labels, _file(voc.image_path(folder, stem), size))
+    except ExplainerError as error:
+        raise errors.StimuliError(str(error)) from None
+
+
+def _check_stem(stem: str, folder: Path, seen: set[str]) -> None:
+    if stem in seen:
+        raise errors.StimuliError(f"{folder}/ImageSets/Main names {stem} in both lists.")
+    seen.add(stem)
+    if len(stem) > _LONGEST_STEM:
         raise errors.StimuliError(
-            f"{folder}/ImageSets/Main has neither train.txt nor val.txt; expected at least one."
+            f"{folder}/ImageSets/Main names {stem!r}; expected at most {_LONGEST_STEM} characters."
         )
-    seen: set[str] = set()
-    for split, path in lists.items():
-        for stem in _stems(path):
-            if stem in seen:
-                raise errors.StimuliError(f"{path} names {stem} a second time.")
-            seen.add(stem)
-            labels = _voc_labels(folder / "Annotations" / f"{stem}.xml")
-            yield _Entry(stem, split, labels, _file(folder / "JPEGImages", stem, size))
 
 
-def _stems(path: Path) -> Iterable[str]:
-    if not path.is_file():
-        return
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise errors.StimuliError(
-            f"{path} is no UTF-8 text; expected one image's name a line."
-        ) from None
-    for line in text.splitlines():
-        if line.strip():
-            stem = line.split()[0]
-            if Path(stem).name != stem:
-                raise errors.StimuliError(f"{path} names {stem!r}; expected names without folders.")
-            if not stem.isprintable() or len(stem) > _LONGEST_STEM:
-                raise errors.StimuliError(
-                    f"{path} names {stem!r}; expected printable names of at most "
-                    f"{_LONGEST_STEM} characters."
-                )
-            yield stem
+def _file(path: Path, size: int) -> Callable[[], pictures.Stored]:
+    return lambda: pictures.store(pictures.read(path), size=size)
 
 
-def _file(folder: Path, stem: str, size: int) -> Callable[[], pictures.Stored]:
-    def store() -> pictures.Stored:
-        paths = [folder / f"{stem}{ending}" for ending in _ENDINGS]
-        path = next((path for path in paths if path.is_file()), paths[0])
-        return pictures.store(pictures.read(path), size=size)
-
-    return store
-
-
-def _voc_labels(path: Path) -> list[str]:
-    try:
-        tree = ElementTree.parse(path)
-    except FileNotFoundError:
-        raise errors.StimuliError(f"{path} is missing; expected an annotation per image.") from None
-    except ElementTree.ParseError as error:
-        raise errors.StimuliError(f"{path} is no XML: {error}.") from None
-    except (ValueError, LookupError):  # an encoding of several bytes a sign; one nobody knows
-        raise errors.StimuliError(
-            f"{path} declares an encoding that cannot be read; expected UTF-8."
-        ) from None
-    square = _kept_square(tree.getroot())
-    return sorted(
-        {
-            name
-            for one in tree.iter("object")
-            if (name := one.findtext("name", "").strip()) and _is_visible(one, square, path)
-        }
-    )
-
-
-def _kept_square(annotation: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Return the centred square as xmin, ymin, xmax, ymax; None where no size is annotated."""
-    try:
-        width = float(annotation.findtext("size/width", ""))
-        height = float(annotation.findtext("size/height", ""))
-    except ValueError:
-        return None
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
-
-
-def _is_visible(
-    one: ElementTree.Element, square: tuple[float, float, float, float] | None, path: Path
-) -> bool:
-    """Return whether the square keeps enough of an object's box; True where there is no box."""
-    if square is None or one.find("bndbox") is None:
-        return True
-    try:
-        box = [
-            float(one.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax")
-        ]
-    except ValueError:
-        raise errors.StimuliError(
-            f"{path} has a bndbox without four numbers; expected xmin, ymin, xmax, ymax."
-        ) from None
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    across = min(box[2], square[2]) - max(box[0], square[0])
-    down = min(box[3], square[3]) - max(box[1], square[1])
-    return area <= 0 or max(across, 0) * max(down, 0) >= _VISIBLE * area
+def _kept_labels(annotation: "Annotation") -> list[str]:
+    """Return the labels of what the centred square keeps; of everything where no size is said."""
+    square = None
+    if annotation.size is not None:
+        height, width = annotation.size
+        side = min(height, width)
+        top, left = (height - side) / 2, (width - side) / 2
+        square = (top, left, top + side, left + side)
+    return sorted({one.label for one in annotation.objects if one.is_visible(square)})
