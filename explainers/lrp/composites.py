@@ -59,7 +59,7 @@ NAMES: tuple[str, ...] = tuple(_PRESETS)
 
 def named(name: str, *, epsilon: float | None = None) -> Composite:
     """The composite of that name; `epsilon` of its dense layers where it is not to be its own."""
-    if name not in _PRESETS:
+    if not isinstance(name, str) or name not in _PRESETS:
         raise ExplainerError(
             f"There is no LRP composite {name!r}; it is one of {', '.join(NAMES)}."
         )
