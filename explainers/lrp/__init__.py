@@ -6,27 +6,23 @@ heatmap = LRP(classifier, composite="preset-a-flat").explain(image, target="hors
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from explainers.base import Explainer, Partial
-from explainers.classifier import Classifier, Target, is_single
+from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
-from explainers.images import check_images
 from explainers.lrp import composites, engine
 from explainers.lrp.composites import NAMES, Composite
 from explainers.lrp.fold import fold
 from explainers.lrp.graph import read
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+from explainers.network import NetworkExplainer
 
 __all__ = ["LRP", "NAMES", "Composite"]
 
 
-class LRP(Explainer):
+class LRP(NetworkExplainer):
     """How much of a target's score every pixel of this image carries (Bach et al. 2015).
 
     The target's signed score before softmax or sigmoid is sent back layer by layer, each by the
@@ -80,43 +76,6 @@ class LRP(Explainer):
             rules = composites.named(composite, epsilon=epsilon)
             key = ("lrp", composite, epsilon)
             self._maps = classifier.cached_graph(key, lambda: build(rules))
-
-    def explain_batch(self, images: ArrayLike, target: Target) -> NDArray[np.float32]:
-        """The heatmaps of images `(N, H, W, C)`, 0..255, all for the same target or targets.
-
-        Returns float32 `(N, H, W)` for one label or index, `(N, targets, H, W)` for a sequence or
-        ALL; otherwise as `explain`.
-        """
-        stack = check_images(images, self.classifier.input_shape)
-        targets = self.classifier.indices(target)
-        found = np.zeros((len(stack), len(targets), *stack.shape[1:3]), np.float32)
-        for _ in self._fill(found, stack, targets):
-            pass
-        return found[:, 0] if is_single(target) else found
-
-    def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
-        found = np.zeros((1, len(targets), *image.shape[:2]), np.float32)
-        for done in self._fill(found, image[np.newaxis], targets):
-            yield Partial(done, len(targets), lambda: found[0].copy())
-
-    def _fill(
-        self, found: NDArray[np.float32], images: NDArray[Any], targets: tuple[int, ...]
-    ) -> Iterator[int]:
-        """Fills in the maps `(N, T, H, W)`, yielding how many are done."""
-        import tensorflow as tf
-
-        wide = min(len(targets), self.batch_size)
-        deep = max(1, self.batch_size // wide)
-        done = 0
-        for start in range(0, len(images), deep):
-            part = tf.constant(images[start : start + deep].astype(np.float32))
-            for left in range(0, len(targets), wide):
-                chosen = np.asarray(targets[left : left + wide], np.int32)
-                pairs = tf.constant(np.tile(chosen, (len(part), 1)))
-                maps = self._maps(part, pairs).numpy()
-                found[start : start + deep, left : left + wide] = maps
-                done += maps.shape[0] * maps.shape[1]
-                yield done
 
 
 def _checked_epsilon(epsilon: Any) -> float:
