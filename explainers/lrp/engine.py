@@ -40,7 +40,7 @@ def relevance(
     import tensorflow as tf
 
     first = first_layers(nodes)
-    values, steps = _forward(nodes, images, first, bounds)
+    values, steps = forward(nodes, images, first, bounds)
     output = values[len(nodes) - 1]
     chosen = tf.one_hot(targets, tf.shape(output)[-1], dtype=output.dtype)
     waiting = {len(nodes) - 1: chosen * output[:, tf.newaxis]}
@@ -50,7 +50,7 @@ def relevance(
         inputs = [values[at] for at in node.inputs]
         if isinstance(node.operation, Linear):
             rule = composite.rule(node.operation.kind, first=position in first)
-            shares: Sequence[Tensor] = (_apply(rule, steps[position], arrived),)
+            shares: Sequence[Tensor] = (apply(rule, steps[position], arrived),)
         else:
             shares = node.operation.backward(inputs, values[position], arrived)
         for at, share in zip(node.inputs, shares, strict=True):
@@ -70,8 +70,11 @@ def first_layers(nodes: Sequence[Node]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _forward(
-    nodes: Sequence[Node], images: Tensor, first: frozenset[int], bounds: Bounds | None
+def forward(
+    nodes: Sequence[Node],
+    images: Tensor,
+    first: frozenset[int] = frozenset(),
+    bounds: Bounds | None = None,
 ) -> tuple[dict[int, Tensor], dict[int, Step]]:
     """Every node's output, and for the layers with weights what their rules need."""
     values = {IMAGE: images}
@@ -113,7 +116,7 @@ def _bounds(nodes: Sequence[Node], position: int, bounds: Bounds | None) -> Boun
     return tf.minimum(low, high), tf.maximum(low, high)
 
 
-def _apply(rule: Rule, step: Step, arrived: Tensor) -> Tensor:
+def apply(rule: Rule, step: Step, arrived: Tensor) -> Tensor:
     """A rule, no earlier than its relevance is there.
 
     Denominators depend on the forward pass only; left to itself the graph computes all of them at
