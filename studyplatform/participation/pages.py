@@ -137,6 +137,7 @@ def _instructions(session: Session, item: Item, form: Any) -> dict[str, Any]:
         "body": texts.markdown(page.body, values),
         "figures": figures,
         "figures_have_heatmap": any(figure.exhibit.heatmap for figure in figures),
+        "heatmap_meaning": stimuli.heatmap_meaning(spec, levels),
         "task_preview": page.task_preview,
         "shows_heatmap": levels.get("heatmap", "none") != "none",
         "shows_scores": levels.get("scores") == "shown",
@@ -183,7 +184,7 @@ def _task(session: Session, item: Item, form: Any) -> dict[str, Any]:
         numbered = [(place + i, exhibit) for i, exhibit in enumerate(exhibits, start=1)]
         place += len(exhibits)
         groups.append(Group(outcome, heading, term, -(-len(exhibits) // 3), numbered))
-    prompt = selectors.material(session.version).spec.task_prompt
+    spec = selectors.material(session.version).spec
     return {
         "title": _("Task {number} of {total}").format(
             number=item.number, total=len(session.task_order)
@@ -194,8 +195,9 @@ def _task(session: Session, item: Item, form: Any) -> dict[str, Any]:
         "new_image": view.new_image,
         "groups": groups,
         "columns": sum(group.span for group in groups),
-        "prompt": texts.markdown_line(prompt, values_of(session, view.label)),
+        "prompt": texts.markdown_line(spec.task_prompt, values_of(session, view.label)),
         "shows_heatmap": levels.get("heatmap", "none") != "none",
+        "heatmap_meaning": stimuli.heatmap_meaning(spec, levels),
         "shows_scores": levels.get("scores") == "shown",
     }
 

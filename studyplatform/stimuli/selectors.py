@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from studyplatform.studies.models import StudyVersion
-from studyplatform.studies.spec import Figure
+from studyplatform.studies.spec import Figure, Spec
 
 from .models import (
     Example,
@@ -28,6 +28,7 @@ from .models import (
 )
 
 Box = tuple[float, float, float, float]
+Meaning = Literal["support", "influence", "answer"]
 _RATE_WINDOW = timedelta(minutes=2)
 
 
@@ -171,6 +172,21 @@ def illustration(
     )
 
 
+def heatmap_meaning(spec: Spec, levels: Mapping[str, str]) -> Meaning | None:
+    """Return what red says in the condition with these levels; None where it shows no heatmap.
+
+    "support": the part speaks for the label. "influence": the label's score hangs on it, whichever
+    way. "answer": the scores of all labels together hang on it, the method knows none of them.
+    """
+    from explainers import registry
+
+    level = _heatmap_level(levels)
+    if not level:
+        return None
+    method = registry.method(spec.heatmaps[level].method)
+    return "answer" if method.class_agnostic else method.shows
+
+
 def render_progress(version: StudyVersion, *, now: datetime | None = None) -> RenderProgress:
     """Return how far the heatmaps of this version are; all zero before they are prepared."""
     now = now or timezone.now()
@@ -229,13 +245,16 @@ def _heatmap_level(levels: Mapping[str, str]) -> str:
 def _overlays(
     stimulus_set: StimulusSet, level: str, label: str, images: Sequence[Image]
 ) -> dict[str, NeededHeatmap]:
-    """By the image's content: a ledger row may have been asked for by another image set first."""
+    """By the image's content: a ledger row may have been asked for by another image set first.
+
+    Rows of a class-agnostic method have no label.
+    """
     if not level:
         return {}
     needed = NeededHeatmap.objects.filter(
         stimulus_set=stimulus_set,
         level=level,
-        heatmap__label=label,
+        heatmap__label__in=[label, ""],
         heatmap__image__sha256__in=[image.sha256 for image in images],
     ).select_related("heatmap__image")
     return {row.heatmap.image.sha256: row for row in needed}

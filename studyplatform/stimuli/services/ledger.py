@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connections, transaction
@@ -28,6 +29,9 @@ from studyplatform.studies.models import StudyVersion
 from .. import media, pictures, runtime
 from ..models import Heatmap, NeededHeatmap
 from . import overlays
+
+if TYPE_CHECKING:
+    from explainers.classifier import Target
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +169,8 @@ def heatmap_render(
 ) -> None:
     """Compute and publish a claimed row, renewing its lease on the way.
 
+    Of a method whose map has several values per pixel, what supports the label is kept: what a
+    study shows.
     Raises ClaimLostError, and whatever the method raises.
     """
     started = time.monotonic()
@@ -172,13 +178,13 @@ def heatmap_render(
     with lease_renewed(heatmap=heatmap, clock=clock, every=renew_every) as lost:
         explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
         pixels = pictures.pixels_of(heatmap.image.sha256)
-        for step in explainer.iter_explain(pixels, heatmap.label):
+        for step in explainer.iter_explain(pixels, _target(heatmap)):
             last = step
             if lost.is_set():
                 raise ClaimLostError(str(heatmap))
         if last is None:
             raise RuntimeError(f"{heatmap.method} ended without a heatmap")
-        raw = last.heatmap
+        raw = explainer.support(last.heatmap)
     seconds = time.monotonic() - started
     heatmap_publish(heatmap=heatmap, raw=raw, seconds=seconds, clock=clock)
 
@@ -254,6 +260,13 @@ def _waiting(version: StudyVersion | None = None) -> QuerySet[Heatmap]:
     if version is not None:
         needed = needed.filter(stimulus_set__version=version)
     return Heatmap.objects.filter(Exists(needed), state=Heatmap.State.PENDING)
+
+
+def _target(heatmap: Heatmap) -> "Target":
+    """Return what is explained: a row without a label is that of a class-agnostic method."""
+    from explainers import CLASS_AGNOSTIC
+
+    return heatmap.label or CLASS_AGNOSTIC
 
 
 def _check_map(heatmap: Heatmap, raw: NDArray[np.float32]) -> None:

@@ -69,17 +69,17 @@ def composable(needed: QuerySet[NeededHeatmap]) -> list[NeededHeatmap]:
     return found
 
 
-def strongest_and_weakest(raw: "NDArray[np.float32]") -> tuple[Box, Box] | None:
+def strongest_and_weakest(heatmap: "NDArray[np.float32]") -> tuple[Box, Box] | None:
     """Return the windows of largest and smallest mean positive relevance: x, y, width, height.
 
-    In fractions of the sides of `raw` (H, W), a quarter of them large; the two do not overlap.
+    In fractions of the sides of the map (H, W), a quarter of them large; the two do not overlap.
     Among equally weak windows, the one farthest from the strongest. None where the weakest has
     more than half of the strongest's relevance (ours): nobody could tell them apart.
     """
-    height, width = raw.shape
+    height, width = heatmap.shape
     high, wide = max(round(height / 4), 1), max(round(width / 4), 1)
     sums = np.zeros((height + 1, width + 1))
-    sums[1:, 1:] = np.maximum(raw, 0).astype(np.float64).cumsum(0).cumsum(1)
+    sums[1:, 1:] = np.maximum(heatmap, 0).astype(np.float64).cumsum(0).cumsum(1)
     means = (
         sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     ) / (high * wide)
@@ -118,25 +118,25 @@ def _or_failed(needed: NeededHeatmap) -> Iterator[None]:
 def _own_scale(needed: NeededHeatmap) -> float:
     from explainers import render
 
-    return render.positive_scale(_raw(needed.heatmap), _percentile(needed))
+    return render.positive_scale(_map(needed.heatmap), _percentile(needed))
 
 
 def _compose(needed: NeededHeatmap, scale: float | None) -> None:
     from explainers import render
 
     image = _shown_image(needed)
-    raw = _raw(needed.heatmap)
+    drawn = _map(needed.heatmap)
     if scale is None:
-        scale = render.positive_scale(raw, _percentile(needed))
+        scale = render.positive_scale(drawn, _percentile(needed))
     with PillowImage.open(media.display_path(image.display_sha256)) as opened:
         photograph = np.asarray(opened.convert("RGB"))
-    enlarged = PillowImage.fromarray(raw).resize(
+    enlarged = PillowImage.fromarray(drawn).resize(
         (photograph.shape[1], photograph.shape[0]), PillowImage.Resampling.BILINEAR
     )
-    drawn = render.overlay(photograph, np.asarray(enlarged), scale=scale)
-    strongest, weakest = strongest_and_weakest(raw) or (None, None)
+    picture = render.overlay(photograph, np.asarray(enlarged), scale=scale)
+    strongest, weakest = strongest_and_weakest(drawn) or (None, None)
     NeededHeatmap.objects.filter(pk=needed.pk).update(
-        overlay_sha256=pictures.store_display(PillowImage.fromarray(drawn)),
+        overlay_sha256=pictures.store_display(PillowImage.fromarray(picture)),
         strongest=strongest,
         weakest=weakest,
     )
@@ -165,10 +165,13 @@ def _percentile(needed: NeededHeatmap) -> float:
     return needed.stimulus_set.version.spec.stimuli.overlay_percentile
 
 
-def _raw(heatmap: Heatmap) -> "NDArray[np.float32]":
+def _map(heatmap: Heatmap) -> "NDArray[np.float32]":
+    """Return the map to draw: the raw one, counted from its method's baseline."""
+    from explainers import registry, render
+
     path = media.heatmap_path(heatmap.key, heatmap.content_sha256)
-    raw: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    return raw
+    raw = np.load(path, allow_pickle=False)
+    return render.above(raw, registry.method(heatmap.method).baseline).astype(np.float32)
 
 
 def _shown_image(needed: NeededHeatmap) -> Image:

@@ -157,8 +157,11 @@ def needed_heatmaps_ensure(*, stimulus_set: StimulusSet) -> None:
 def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]]:
     """Yield (level, image, label) of every heatmap that some condition shows, each once.
 
-    Image by image, so that quick and slow methods take turns and the time left can be told.
+    Image by image, so that quick and slow methods take turns and the time left can be told. The
+    label is "" where the method is class-agnostic: its map is the same for all labels.
     """
+    from explainers import registry
+
     spec = stimulus_set.version.spec
     shown: dict[tuple[int, str], Image] = {}
     examples = Example.objects.filter(task__stimulus_set=stimulus_set).order_by(
@@ -170,9 +173,19 @@ def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]
     for one in stimulus_set.illustrations.select_related("image").order_by("pk"):
         if (one.label, one.outcome) in wanted:
             shown.setdefault((one.image_id, one.label), one.image)
+    agnostic = {
+        level
+        for level, method in spec.heatmaps.items()
+        if registry.method(method.method).class_agnostic
+    }
+    seen: set[tuple[str, int]] = set()
     for (_, label), image in shown.items():
         for level in spec.heatmaps:
-            yield level, image, label
+            if level not in agnostic:
+                yield level, image, label
+            elif (level, image.pk) not in seen:
+                seen.add((level, image.pk))
+                yield level, image, ""
 
 
 def _materials(spec: Spec, progress: Progress) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
@@ -221,13 +234,16 @@ def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet
 def _check_methods(spec: Spec, classifier: TrainedClassifier, image: Image) -> None:
     from explainers import ExplainerError
 
+    problems = []
     for level, method in spec.heatmaps.items():
         try:
             explainer = runtime.explainer(classifier, method.method, method.parameters)
             # Checks parameters against the image's size, and predicts nothing yet.
             explainer.iter_explain(pictures.pixels_of(image.sha256), spec.tasks.labels[0])
         except ExplainerError as error:
-            raise StimuliError(f"heatmaps.{level}: {error}") from error
+            problems.append(f"heatmaps.{level}: {error}")
+    if problems:
+        raise StimuliError(problems)
 
 
 def _table(classifier: TrainedClassifier, images: list[Image]) -> selection.Table:

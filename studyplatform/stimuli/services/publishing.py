@@ -163,8 +163,8 @@ def _region_problems(version: StudyVersion, stimulus_set: StimulusSet) -> list[s
         for item in version.spec.screening.items
         if item.region
         for level in version.spec.heatmaps
-        if (level, item.figure.label, shown.get((item.figure.label, item.figure.outcome)))
-        in unclear
+        for label in (item.figure.label, "")  # "": of a class-agnostic method
+        if (level, label, shown.get((item.figure.label, item.figure.outcome))) in unclear
     ]
 
 

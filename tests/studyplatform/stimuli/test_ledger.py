@@ -364,7 +364,14 @@ def renewed(row: Heatmap, clock: Clock) -> bool:
     return False
 
 
-class OneLongStep:
+class StandIn:
+    """Part of every stand-in for a method: its map has one value per pixel."""
+
+    def support(self, heatmap: np.ndarray) -> np.ndarray:
+        return heatmap
+
+
+class OneLongStep(StandIn):
     """Before its only step five turns of 40 s pass: longer than three leases."""
 
     def __init__(self, row: Heatmap, clock: Clock, wait: bool = True) -> None:
@@ -415,7 +422,7 @@ def test_lost_claim_stops_the_work(
 ):
     steps: list[int] = []
 
-    class Stalled:
+    class Stalled(StandIn):
         def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
             from explainers.base import Partial
 
@@ -476,7 +483,7 @@ def test_three_failures_end_it_with_the_reason(
 def gives(raw: np.ndarray) -> Callable[..., object]:
     """A stand-in for `runtime.explainer` whose method gives this map."""
 
-    class Method:
+    class Method(StandIn):
         def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
             from explainers.base import Partial
 
@@ -572,7 +579,7 @@ def test_a_drain_takes_over_what_was_lost_meanwhile(
     enter(3)
     claimed(clock)  # by a worker that is killed while the drain below is at work
 
-    class Slow:
+    class Slow(StandIn):
         def iter_explain(self, image: np.ndarray, target: str) -> Iterator[object]:
             from explainers.base import Partial
 

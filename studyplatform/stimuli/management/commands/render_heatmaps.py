@@ -37,7 +37,9 @@ class Command(StimuliCommand):
                 self._watch(version, tick)
         state = selectors.render_progress(version)
         if failed := selectors.failed_heatmaps(version):
-            reasons = "\n".join(f"{one.image.name}, {one.label}: {one.error}" for one in failed)
+            reasons = "\n".join(
+                f"{one.image.name}, {one.label or 'all labels'}: {one.error}" for one in failed
+            )
             raise CommandError(f"{state.failed} of {state.total} heatmaps failed.\n{reasons}")
         self.say(f"{state.done} of {state.total} heatmaps are rendered.")
 

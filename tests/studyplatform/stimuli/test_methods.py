@@ -1,0 +1,108 @@
+"""Any method becomes a condition by naming it in the spec: from the file to its overlays."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from explainers import available, registry
+from studyplatform.stimuli import media, selectors, services
+from studyplatform.stimuli.models import Heatmap, StimulusSet
+from studyplatform.studies.models import StudyVersion, Team
+from studyplatform.studies.services import StudyError
+
+from ...explainers.methods import cheap
+
+SpecText = Callable[..., str]
+
+
+@pytest.fixture
+def own_files(published_study: StudyVersion, settings: Any, tmp_path: Path) -> None:
+    """The shared study's files, copied: heatmaps are rendered here."""
+    settings.MEDIA_ROOT = shutil.copytree(media.root(), tmp_path / "media")
+
+
+@pytest.fixture
+def naming(own_files: None, spec_text: SpecText) -> Callable[..., str]:
+    """The preset with a level "the-NAME" per method, one task and one example; as YAML."""
+
+    def text(methods: dict[str, dict[str, Any]], **changes: Any) -> str:
+        levels = {f"the-{name}": name for name in methods}
+        return spec_text(
+            **{
+                "slug": "methods",
+                "factors": {"heatmap": {"levels": ["none", *levels]}},
+                "heatmaps": {
+                    "lrp": ...,
+                    "multiscale": ...,
+                    **{
+                        level: {"method": name, "parameters": methods[name]}
+                        for level, name in levels.items()
+                    },
+                },
+                "stimuli": {"split": "all"},
+                "tasks": {
+                    "new_images": {"cat": {"TP": 1}},
+                    "examples": {"TP": 1},
+                    "examples_per_task": 1,
+                },
+                "screening": {"items": []},
+                **changes,
+            }
+        )
+
+    return text
+
+
+def create(text: str) -> StudyVersion:
+    return services.study_create_with_stimuli(team=Team(name="New team"), spec_text=text)
+
+
+def redness(overlay_sha256: str) -> np.ndarray:
+    """How far red exceeds green, per pixel: 0 where the picture is grey."""
+    with PillowImage.open(media.display_path(overlay_sha256)) as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(float)
+    return pixels[..., 0] - pixels[..., 1]
+
+
+def test_every_method_makes_a_condition_with_pictures(naming: Callable[..., str]):
+    version = create(naming({name: cheap(name) for name in available()}))
+    assert services.ledger_drain(version=version) > 0
+    assert services.publish_problems(version=version) == []
+    frozen = services.version_publish(version=version)
+    [task] = selectors.tasks_of(frozen)
+    for name in available():
+        levels = {"heatmap": f"the-{name}", "scores": "hidden"}
+        [(_, [exhibit])] = selectors.task_exhibits(task, levels).groups
+        assert exhibit.heatmap is not None, name
+        rows = frozen.stimulus_set.needed_heatmaps.filter(level=levels["heatmap"])
+        assert len(rows) == 3  # the example, and two figures of the instructions
+        for row in rows.select_related("heatmap"):
+            full = {**registry.parameters(name), **cheap(name)}
+            del full["batch_size"]
+            assert row.heatmap.parameters == full
+        drawn = np.stack([redness(row.overlay_sha256) for row in rows])
+        # Something is red and something is redder: neither bare photographs nor even covers. (One
+        # even map of the three may be: that of a multi-scale tree whose root stands for all.)
+        assert ((drawn > 40).mean((1, 2)) > 0.005).all(), name
+        low, high = np.percentile(drawn, [5, 95], axis=(1, 2))
+        assert np.median(high - low) > 25, name
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_wrong_value_is_refused_at_the_door(naming: Callable[..., str], name: str):
+    """For every parameter of every method: before a score, a row or a heatmap is made."""
+    before = Heatmap.objects.count()
+    for parameter in registry.parameters(name):
+        with pytest.raises(StudyError) as caught:
+            create(naming({name: {parameter: {"x": 1}}}))
+        [problem] = caught.value.problems
+        assert problem.startswith(f"heatmaps.the-{name}: "), parameter
+        assert parameter.replace("_", " ") in problem.replace("_", " ")
+        assert "\n" not in problem
+    assert Heatmap.objects.count() == before
+    assert StimulusSet.objects.count() == 1
