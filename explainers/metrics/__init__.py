@@ -25,7 +25,7 @@ from typing import Literal
 
 from explainers.errors import ExplainerError
 
-_MODULES = ("faithfulness", "classwise", "colours")
+_MODULES = ("faithfulness", "classwise", "colours", "gain")
 
 NEEDS = {
     "heatmap": "a map (H, W)",
@@ -39,6 +39,8 @@ NEEDS = {
     "explainer": "the method",
     "mask": "where the object is: bool (H, W), from boxes or a segmentation",
     "fixations": "where people look: a map (H, W)",
+    "gain": "what the map's best pixels add to a base image",
+    "factory": "what makes the method for a classifier",
 }
 """What a metric can be a function of."""
 
@@ -54,6 +56,8 @@ class Reason(StrEnum):
     EMPTY_INTERSECTION = "no pixel in common"
     EMPTY_MASK = "empty mask"
     NO_POSITIVE_VALUE = "no positive value"
+    HYBRID_LOWER = "best pixels lower the base image's score"
+    OTHER_METHOD = "undefined for another method"
 
 
 class Undefined(Exception):  # noqa: N818 (it is an answer, not an error)

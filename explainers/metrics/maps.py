@@ -36,6 +36,21 @@ def check_map(
     return array.astype(np.float64)
 
 
+def check_mask(mask: ArrayLike, size: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+    """A mask `(H, W)` of true and false; ExplainerError for another kind, shape or size."""
+    array = as_array(mask, "mask")
+    if array.ndim != 2 or array.size == 0 or array.dtype != bool:
+        raise ExplainerError(
+            f"The mask is {array.dtype} of shape {array.shape}; expected true and false (H, W)."
+        )
+    if size is not None and array.shape != tuple(size):
+        raise ExplainerError(
+            f"The mask has {array.shape[0]} x {array.shape[1]} values, the image "
+            f"{size[0]} x {size[1]} pixels; expected the same."
+        )
+    return array
+
+
 def require_varied(heatmap: NDArray[np.float64]) -> None:
     """Undefined for a map that has the same value everywhere: it ranks no pixel above another."""
     if heatmap.min() == heatmap.max():
