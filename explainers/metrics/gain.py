@@ -182,9 +182,11 @@ def scg_published(gain: Gain) -> float:
 
 
 def ccg_published(gain: Gain) -> float:
-    """CCG by the paper's rule (004 §5.2): as `ccg`, where p(hybrid) >= p(base) for the first mask.
+    """CCG by the paper's rule (004 §5.2): higher is better; the paper says 0 to N.
 
-    Drops a method's own failures; for comparison with the paper's Table 1 only.
+    As `ccg`, but an image counts only where p(hybrid) >= p(base) for the mask before it grows.
+    That drops a method's own failures and flatters it; for comparison with the paper's Table 1
+    only.
     """
     return ccg(_published(gain))
 
