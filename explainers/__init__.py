@@ -11,6 +11,9 @@ from __future__ import annotations
 from explainers.base import Explainer, Partial
 from explainers.classifier import ALL, CLASS_AGNOSTIC, Classifier
 from explainers.errors import ExplainerError
+from explainers.fem import Fem
+from explainers.grad_cam import GradCam
+from explainers.gradient import Gradient
 from explainers.multiscale import MultiScaleOcclusion
 from explainers.occlusion import Occlusion
 from explainers.registry import available, create, parameters
@@ -21,6 +24,9 @@ __all__ = [
     "Classifier",
     "Explainer",
     "ExplainerError",
+    "Fem",
+    "GradCam",
+    "Gradient",
     "MultiScaleOcclusion",
     "Occlusion",
     "Partial",

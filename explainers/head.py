@@ -43,14 +43,12 @@ def function(model: keras.Model, kind: str) -> TensorFunction:
     return _logits(model) if kind == "logits" else _features(model)
 
 
-def _logits(model: keras.Model) -> TensorFunction:
+def before_activation(head: Head) -> TensorFunction:
+    """From the input of the head's operation to the score before its softmax or sigmoid."""
     import keras
 
-    head = find(model)
-    if head.activation == "linear":
-        return lambda images: model(images, training=False)
     if _is_bare_activation(head.operation):
-        return head.input
+        return lambda inputs: inputs
     layer = head.operation
     if not isinstance(layer, keras.layers.Dense):
         raise ExplainerError(
@@ -58,11 +56,19 @@ def _logits(model: keras.Model) -> TensorFunction:
             f"{layer.name!r} ({type(layer).__name__}); put the activation into a layer of its own."
         )
 
-    def logits(images: Any) -> Any:
-        scores = keras.ops.matmul(head.input(images), layer.kernel)
+    def score(inputs: Any) -> Any:
+        scores = keras.ops.matmul(inputs, layer.kernel)
         return scores if layer.bias is None else scores + layer.bias
 
-    return logits
+    return score
+
+
+def _logits(model: keras.Model) -> TensorFunction:
+    head = find(model)
+    if head.activation == "linear":
+        return lambda images: model(images, training=False)
+    score = before_activation(head)
+    return lambda images: score(head.input(images))
 
 
 def _features(model: keras.Model) -> TensorFunction:

@@ -50,6 +50,30 @@ _METHODS = {
     method.name: method
     for method in (
         Method(
+            "fem",
+            "explainers.fem:Fem",
+            "unusually strong activations of the last convolution",
+            "activation",
+            needs_network=True,
+            class_agnostic=True,
+            shows="influence",
+        ),
+        Method(
+            "grad-cam",
+            "explainers.grad_cam:GradCam",
+            "gradient-weighted activation of the last convolution",
+            "gradient",
+            needs_network=True,
+        ),
+        Method(
+            "gradient",
+            "explainers.gradient:Gradient",
+            "size of the score's gradient at each pixel",
+            "gradient",
+            needs_network=True,
+            shows="influence",
+        ),
+        Method(
             "lrp",
             "explainers.lrp:LRP",
             "layer-wise relevance propagation",
