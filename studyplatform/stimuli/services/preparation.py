@@ -352,7 +352,12 @@ def _ledger_row(
     method: str,
     chosen: dict[str, Any],
 ) -> Heatmap:
-    parameters = _full_parameters(method, chosen)
+    from explainers import registry
+
+    # With their defaults, so that a row says all that went into it; without the batch size, which
+    # changes speed and rounding only.
+    parameters = {**registry.parameters(method), **chosen}
+    del parameters["batch_size"]
     question = {
         "classifier": classifier.sha256,
         "preprocess": classifier.preprocess,
@@ -363,6 +368,8 @@ def _ledger_row(
         "parameters": parameters,
     }
     text = json.dumps(question, sort_keys=True, separators=(",", ":"))
+    if "batch_size" in chosen:  # a large network may need a small one
+        parameters["batch_size"] = chosen["batch_size"]
     return Heatmap(
         key=hashlib.sha256(text.encode()).hexdigest(),
         classifier=classifier,
@@ -371,15 +378,3 @@ def _ledger_row(
         method=method,
         parameters=parameters,
     )
-
-
-def _full_parameters(method: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters with their defaults, so that a row says all that went into it.
-
-    Without the batch size: it changes speed and rounding only.
-    """
-    from explainers import registry
-
-    full = {**registry.parameters(method), **chosen}
-    full.pop("batch_size", None)
-    return full

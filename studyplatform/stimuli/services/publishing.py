@@ -96,7 +96,12 @@ def manifest(stimulus_set: StimulusSet) -> dict[str, Any]:
                 "label": one.heatmap.label,
                 "image": one.heatmap.image.sha256,
                 "method": one.heatmap.method,
-                "parameters": one.heatmap.parameters,
+                # Whoever entered the row first chose its batch size.
+                "parameters": {
+                    key: value
+                    for key, value in one.heatmap.parameters.items()
+                    if key != "batch_size"
+                },
                 "content": one.heatmap.content_sha256,
                 "overlay": one.overlay_sha256,
             }

@@ -1,6 +1,7 @@
 """What a heatmap's colours mean is said where one is read, in the colours of the overlay."""
 
 import re
+from html import unescape
 from xml.etree import ElementTree
 
 import numpy as np
@@ -35,6 +36,19 @@ def test_the_colours_are_those_of_the_overlay() -> None:
     assert np.abs(shown - drawn).max() < 2.5  # of 255: nobody sees the difference
     # The control: the same scale the other way round is told from it.
     assert np.abs(shown[::-1] - drawn).max() > 100
+
+
+@pytest.mark.parametrize(
+    ("meaning", "words"),
+    [
+        ("support", WORDS),
+        ("influence", "Matters for the label: a little strongly"),
+        ("answer", "Matters for the program's answer: a little strongly"),
+    ],
+)
+def test_it_says_what_red_means(meaning: str, words: str) -> None:
+    shown = render_to_string("participation/_legend.html", {"heatmap_meaning": meaning})
+    assert words in " ".join(re.sub(r"<[^>]+>", " ", unescape(shown)).split())
 
 
 @pytest.mark.parametrize("heatmap", ["none", "lrp", "multiscale"])

@@ -12,8 +12,9 @@ from PIL import Image as PillowImage
 from explainers import available, registry
 from studyplatform.stimuli import media, selectors, services
 from studyplatform.stimuli.models import Heatmap, StimulusSet
-from studyplatform.studies.models import StudyVersion, Team
-from studyplatform.studies.services import StudyError
+from studyplatform.stimuli.services import publishing
+from studyplatform.studies.models import StudyVersion
+from studyplatform.studies.services import StudyError, team_get_or_create
 
 from ...explainers.methods import cheap
 
@@ -59,7 +60,9 @@ def naming(own_files: None, spec_text: SpecText) -> Callable[..., str]:
 
 
 def create(text: str) -> StudyVersion:
-    return services.study_create_with_stimuli(team=Team(name="New team"), spec_text=text)
+    return services.study_create_with_stimuli(
+        team=team_get_or_create(name="New team"), spec_text=text
+    )
 
 
 def redness(overlay_sha256: str) -> np.ndarray:
@@ -91,6 +94,24 @@ def test_every_method_makes_a_condition_with_pictures(naming: Callable[..., str]
         assert ((drawn > 40).mean((1, 2)) > 0.005).all(), name
         low, high = np.percentile(drawn, [5, 95], axis=(1, 2))
         assert np.median(high - low) > 25, name
+
+
+def test_a_batch_size_is_used_but_asks_for_no_other_heatmap(naming: Callable[..., str]):
+    create(naming({"occlusion": {"box": 48}}))
+    rows = Heatmap.objects.filter(method="occlusion")
+    keys = {row.key for row in rows}
+    assert all("batch_size" not in row.parameters for row in rows)
+    rows.update(state=Heatmap.State.DONE, content_sha256="0" * 64)
+    again = create(naming({"occlusion": {"box": 48, "batch_size": 2}}, slug="again"))
+    assert {row.key for row in rows.all()} == keys
+    assert again.stimulus_set.needed_heatmaps.count() == len(keys)
+    alone = create(naming({"occlusion": {"box": 32, "batch_size": 2}}, slug="alone"))
+    [used] = {
+        one.heatmap.parameters["batch_size"] for one in alone.stimulus_set.needed_heatmaps.all()
+    }
+    assert used == 2
+    entered = publishing.manifest(alone.stimulus_set)["heatmaps"]
+    assert all("batch_size" not in one["parameters"] for one in entered)
 
 
 @pytest.mark.parametrize("name", available())
