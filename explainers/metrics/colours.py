@@ -39,7 +39,8 @@ def ca_deletion_curve(
     """Pixels filled with their most sensitive colour, the most sensitive pixels first (002 §5.2).
 
     image: `(H, W, C)`, 0..255. heatmap: MC-RISE's `(colours, H, W)` for one class, on one scale;
-    negative where the colour lowers the score. colours: `(colours, C)`, 0..255, as the map's.
+    negative where the colour lowers the score. colours: `(colours, C)`, 0..255, the map's own
+    (`McRise.palette`).
 
     Pixels go by increasing minimum over the colours, in the colour of that minimum (the first of
     equal ones: ours); pixels with the same minimum in an order drawn with the seed (ours).
