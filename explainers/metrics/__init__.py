@@ -25,7 +25,16 @@ from typing import Literal
 
 from explainers.errors import ExplainerError
 
-_MODULES = ("faithfulness", "classwise", "colours", "gain")
+_MODULES = (
+    "faithfulness",
+    "classwise",
+    "colours",
+    "gain",
+    "pointing",
+    "similarity",
+    "sanity",
+    "ground_truth",
+)
 
 NEEDS = {
     "heatmap": "a map (H, W)",
@@ -38,6 +47,7 @@ NEEDS = {
     "classifier": "the classifier",
     "explainer": "the method",
     "mask": "where the object is: bool (H, W), from boxes or a segmentation",
+    "shortcut": "where the demo's planted shortcut is: bool (H, W)",
     "fixations": "where people look: a map (H, W)",
     "gain": "what the map's best pixels add to a base image",
     "factory": "what makes the method for a classifier",
