@@ -10,10 +10,12 @@ import numpy as np
 from explainers.errors import ExplainerError
 
 
-def whole(name: str, value: Any, *, minimum: int) -> int:
-    """A whole number of at least `minimum`."""
+def whole(name: str, value: Any, *, minimum: int, maximum: int | None = None) -> int:
+    """A whole number of at least `minimum`, and at most `maximum` where there is one."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ExplainerError(f"{name} is {value!r}; expected a whole number.")
+    if maximum is not None and not minimum <= value <= maximum:
+        raise ExplainerError(f"{name} is {value}; expected {minimum} to {maximum}.")
     if value < minimum:
         raise ExplainerError(f"{name} is {value}; expected {minimum} or more.")
     return int(value)
@@ -21,10 +23,14 @@ def whole(name: str, value: Any, *, minimum: int) -> int:
 
 def fraction(name: str, value: Any) -> float:
     """A number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise ExplainerError(f"{name} is {value!r}; expected a number from 0 to 1.")
-    if not 0 <= value <= 1:  # NaN fails too
-        raise ExplainerError(f"{name} is {value}; expected a number from 0 to 1.")
+    return within(name, value, 0, 1)
+
+
+def within(name: str, value: Any, low: float, high: float) -> float:
+    """A number from `low` to `high`, both included."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not low <= value <= high:  # NaN fails too
+        raise ExplainerError(f"{name} is {value!r}; expected a number from {low} to {high}.")
     return float(value)
 
 

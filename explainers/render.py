@@ -15,6 +15,7 @@ import numpy as np
 
 from explainers.errors import ExplainerError
 from explainers.images import as_array, check_image
+from explainers.parameters import within
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -79,6 +80,21 @@ def strength(heatmap: ArrayLike, scale: float | None = None) -> NDArray[np.float
     if scale == 0:
         return np.zeros(checked.shape)
     return np.clip(checked / scale, 0.0, 1.0)
+
+
+def thresholded(heatmap: ArrayLike, s: float = 1.0) -> NDArray[np.float64]:
+    """The map as H2O publishes its own: scaled to 0..1, values below mean + s * std set to 0.
+
+    Mean and standard deviation are of the scaled map (000 §3.5; s = 1 in its §4). A constant map
+    has no scale: it becomes 0 everywhere (ours).
+    """
+    checked = _checked_map(heatmap)
+    s = within("s", s, -1000, 1000)
+    low, high = checked.min(), checked.max()
+    if low == high:
+        return np.zeros(checked.shape)
+    scaled = (checked - low) / (high - low)
+    return np.where(scaled < scaled.mean() + s * scaled.std(), 0.0, scaled)
 
 
 def overlay(
