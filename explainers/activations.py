@@ -198,7 +198,10 @@ def _last_map(calls: Sequence[Call]) -> int:
         if isinstance(calls[position].operation, kinds) and is_map(calls[position].shape):
             break
     else:
-        raise ExplainerError("The network has no convolution whose output has more than one place.")
+        raise ExplainerError(
+            "The network has no convolution that yields a map of more than one place; "
+            "name the layer to read."
+        )
     own = getattr(calls[position].operation.activation, "__name__", "custom")
     activated = own != "linear"
     while (reader := _only_reader(calls, position)) is not None:
