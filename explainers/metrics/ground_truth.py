@@ -54,9 +54,9 @@ def relevance_inside(heatmap: ArrayLike, mask: ArrayLike) -> float:
 def relevance_on_shortcut(heatmap: ArrayLike, mask: ArrayLike) -> float:
     """Share of positive relevance on the planted shortcut (ours): neither direction is better.
 
-    The formula of `relevance_inside`, over the shortcut's pixels: from 0 to 1. Since the network
-    does use the shortcut, a faithful map has more of it there than the shortcut's share of the
-    area; how much would be right is not known.
+    The formula of `relevance_inside`, over the shortcut's pixels: from 0 to 1. A map that knows
+    nothing scores the shortcut's share of the area. The network does use the shortcut, so a map
+    without any relevance there hides something; how much would be right is not known.
 
     Undefined for a map without a positive value and where the shortcut is not in the scene.
     """
