@@ -84,10 +84,12 @@ def _compiled(
         return tf.function(forward).get_concrete_function(shared, batch)
 
     key = (type(perturbation), *((tuple(spec.shape), spec.dtype) for spec in (*shared, *batch)))
+    # Called with the lists it was traced with: given their tensors one by one, TensorFlow first
+    # fails to match them and prints them all into an error it then drops, 6 ms per batch.
     graph = classifier.cached_graph(key, build)
     if network is None:
-        return lambda shared, batch: classifier.score(graph(*shared, *batch).numpy())
-    return lambda shared, batch: graph(*shared, *batch).numpy()
+        return lambda shared, batch: classifier.score(graph(shared, batch).numpy())
+    return lambda shared, batch: graph(shared, batch).numpy()
 
 
 def _padded(array: NDArray[Any], size: int) -> NDArray[Any]:
