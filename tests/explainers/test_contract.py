@@ -385,8 +385,8 @@ def test_a_network_without_a_convolution(picture):
     for name in METHODS:
         reason = refusal(name, dense, picture)
         if reason:
-            assert "convolution" in reason or "pooling" in reason
+            assert "convolution" in reason
             refused.add(name)
         else:
             assert made(name, dense).explain(picture, "dog").shape[-2:] == (20, 28)
-    assert refused == {"grad-cam", "fem", "mwp", "c-mwp"} & {*METHODS}
+    assert refused == {"grad-cam", "fem"}
