@@ -11,6 +11,7 @@ from __future__ import annotations
 from explainers.base import Explainer, Partial
 from explainers.classifier import ALL, CLASS_AGNOSTIC, Classifier
 from explainers.errors import ExplainerError
+from explainers.excitation import ContrastiveMwp, Mwp
 from explainers.fem import Fem
 from explainers.grad_cam import GradCam
 from explainers.gradient import Gradient
@@ -22,12 +23,14 @@ __all__ = [
     "ALL",
     "CLASS_AGNOSTIC",
     "Classifier",
+    "ContrastiveMwp",
     "Explainer",
     "ExplainerError",
     "Fem",
     "GradCam",
     "Gradient",
     "MultiScaleOcclusion",
+    "Mwp",
     "Occlusion",
     "Partial",
     "available",

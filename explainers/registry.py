@@ -50,6 +50,13 @@ _METHODS = {
     method.name: method
     for method in (
         Method(
+            "c-mwp",
+            "explainers.excitation:ContrastiveMwp",
+            "excitation backprop, what wins for the target rather than its opposite",
+            "gradient",
+            needs_network=True,
+        ),
+        Method(
             "fem",
             "explainers.fem:Fem",
             "unusually strong activations of the last convolution",
@@ -86,6 +93,13 @@ _METHODS = {
             "multi-scale occlusion with dynamic granularity",
             "occlusion",
             hierarchical=True,
+        ),
+        Method(
+            "mwp",
+            "explainers.excitation:Mwp",
+            "excitation backprop: the winning probability of every place",
+            "gradient",
+            needs_network=True,
         ),
         Method(
             "occlusion",
