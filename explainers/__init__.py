@@ -16,7 +16,7 @@ from explainers.fem import Fem
 from explainers.grad_cam import GradCam
 from explainers.gradient import Gradient
 from explainers.multiscale import MultiScaleOcclusion
-from explainers.occlusion import Occlusion
+from explainers.occlusion import OccludingPatches, Occlusion
 from explainers.registry import available, create, parameters
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Gradient",
     "MultiScaleOcclusion",
     "Mwp",
+    "OccludingPatches",
     "Occlusion",
     "Partial",
     "available",

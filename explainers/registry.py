@@ -102,6 +102,13 @@ _METHODS = {
             needs_network=True,
         ),
         Method(
+            "occluding-patches",
+            "explainers.occlusion:OccludingPatches",
+            "one minus the score left when a patch is grey",
+            "occlusion",
+            baseline="median",
+        ),
+        Method(
             "occlusion",
             "explainers.occlusion:Occlusion",
             "occlusion by a sliding box",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from explainers import ALL, ExplainerError, Occlusion
+from explainers import ALL, CLASS_AGNOSTIC, ExplainerError, OccludingPatches, Occlusion
 
 
 @pytest.fixture
@@ -87,3 +87,79 @@ def test_unusable_hyper_parameters(classifier, settings, message):
 def test_a_box_bigger_than_the_image_is_refused(linear):
     with pytest.raises(ExplainerError, match="box is 16 pixels, more than the image of 20 x 15"):
         Occlusion(linear[0], box=16).explain(IMAGE, 0)
+
+
+# -- occluding patches (004 §3) ----------------------------------------------------------------
+
+
+@pytest.fixture
+def probable(black_box):
+    """Two probabilities in double precision that depend on every pixel."""
+    weights = np.random.default_rng(5).normal(size=(2, 20, 15, 3)) / 2000
+
+    def function(images):
+        scores = np.einsum("nhwc,khwc->nk", images.astype(np.float64), weights)
+        return 1 / (1 + np.exp(-scores))
+
+    return black_box(function, 2), function
+
+
+def masks(box, stride):
+    """Eq. 1's visibility masks, `(J, 20, 15)`: 0 where the patch lies."""
+    found = []
+    for top in range(0, 20, stride):
+        for left in range(0, 15, stride):
+            found.append(np.ones((20, 15)))
+            found[-1][top : top + box, left : left + box] = 0
+    return np.stack(found)
+
+
+@pytest.mark.parametrize(("box", "stride"), [(5, None), (6, 2), (15, None)])
+def test_patches_give_one_minus_the_mean_score_while_occluded(probable, box, stride):
+    """Worked out with whole masks; the default grey is 169."""
+    classifier, function = probable
+    visible = masks(box, stride or box)
+    p = function(np.where(visible[..., None] == 1, IMAGE, 169.0))
+    covered = 1 - visible
+    expected = 1 - np.einsum("jk,jhw->khw", p, covered) / covered.sum(0)
+    found = OccludingPatches(classifier, box=box, stride=stride).explain(IMAGE, ALL)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_patches_rank_pixels_the_other_way_round_than_eq_1_as_printed(probable):
+    """For patches side by side the two differ by sign, scale J and a constant."""
+    classifier, function = probable
+    visible = masks(5, 5)
+    p = function(np.where(visible[..., None] == 1, IMAGE, 169.0))[:, 0]
+    printed = 1 - np.einsum("j,jhw->hw", p, visible) / len(visible)
+    found = OccludingPatches(classifier, box=5).explain(IMAGE, 0)
+    np.testing.assert_allclose(found, 1 + len(p) * (1 - printed) - p.sum(), rtol=1e-5)
+    costs_most = np.unravel_index(found.argmax(), found.shape)
+    assert p[visible[:, *costs_most] == 0] == p.min()
+    assert printed[costs_most] == printed.min()
+
+
+def test_patches_are_occlusion_up_to_a_constant(probable):
+    classifier, function = probable
+    patches = OccludingPatches(classifier, box=4, stride=3).explain(IMAGE, ALL)
+    boxes = Occlusion(classifier, box=4, stride=3, fill="grey").explain(IMAGE, ALL)
+    constant = 1 - function(IMAGE[np.newaxis])[0, :, None, None]
+    np.testing.assert_allclose(patches, boxes + constant, rtol=1e-6)
+
+
+def test_patches_of_the_whole_prediction(probable):
+    classifier, function = probable
+    found = OccludingPatches(classifier, box=5).explain(IMAGE, CLASS_AGNOSTIC)
+    each = OccludingPatches(classifier, box=5).explain(IMAGE, ALL)
+    expected = np.tensordot(function(IMAGE[np.newaxis])[0], each, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_patches_take_the_sizes_of_the_source(linear):
+    assert OccludingPatches(linear[0]).box == 10
+    with pytest.raises(ExplainerError, match="box is 100 pixels, more than the image of 20 x 15"):
+        OccludingPatches(linear[0], box=100).explain(IMAGE, 0)
+    with pytest.raises(ExplainerError, match="stride is 11, more than the box of 10"):
+        OccludingPatches(linear[0], stride=11)
