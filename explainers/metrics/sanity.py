@@ -20,7 +20,7 @@ from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.metrics import Metric, Reason, Undefined
 from explainers.metrics.maps import check_map, min_max, require_varied
-from explainers.metrics.outcomes import Outcome, outcome
+from explainers.metrics.outcomes import Outcome, outcome, summary
 from explainers.parameters import whole
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def likeness(first: ArrayLike, second: ArrayLike) -> Likeness:
 def cascade(classifier: Classifier, *, seed: int = 0) -> Iterator[tuple[str, Classifier]]:
     """A copy of the network losing its weights layer by layer, from the output down.
 
-    Yields (the layer's name, the classifier with this layer and all above it randomised). Each
-    array of weights is shuffled (ours; Adebayo et al. draw new ones): its values, and so the scale
-    of what passes through, stay, and any layer can be treated alike; what was learned goes. An
-    array of equal values stays as it is.
+    Yields (the layer's name, the classifier with this layer and all above it as if untrained). New
+    weights are drawn as for a network about to be trained: normal, of variance 2 / inputs (He et
+    al. 2015), biases 0, normalisation that changes nothing (ours: Adebayo et al. 2018 take each
+    network's own initial distributions, which a saved network need not tell).
 
     The classifier is one and the same throughout, its weights change: use it before taking the
     next. The classifier given is left unchanged. Same seed, same weights.
@@ -91,7 +91,8 @@ def cascade(classifier: Classifier, *, seed: int = 0) -> Iterator[tuple[str, Cla
         thresholds=classifier.thresholds,
     )
     for layer in reversed(_with_weights(copy)):
-        layer.set_weights([_shuffled(array, generator) for array in layer.get_weights()])
+        for variable in layer.weights:
+            variable.assign(_untrained(layer, variable, generator))
         yield layer.name, randomised
 
 
@@ -127,18 +128,18 @@ def cascading_mean(
     network randomised from the output down to this layer. From -1 to 1 (the map does not depend on
     the weights at all); about 0 where the first layer already changes everything.
 
-    Undefined where the map, or that of one of the randomised networks, is constant. Does not show
-    that a map is right, only that it depends on the network; it does not show where it stops
-    depending (`cascading_randomisation` does), and sampled methods differ by their own chance too.
+    Undefined where the network's map is constant, or that of every randomised one; steps with a
+    constant map have no correlation and do not enter the mean. Does not show that a map is right,
+    only that it depends on the network; nor where it stops depending (`cascading_randomisation`
+    does). Sampled methods differ by their own chance too.
     """
-    found = []
-    for step in cascading_randomisation(classifier, factory, image, target, seed=seed):
-        if isinstance(step.likeness.spearman, Reason):
-            raise Undefined(
-                step.likeness.spearman, f"With {step.layer} randomised, a map is constant."
-            )
-        found.append(step.likeness.spearman)
-    return float(np.mean(found))
+    steps = cascading_randomisation(classifier, factory, image, target, seed=seed)
+    found = summary([step.likeness.spearman for step in steps])
+    if not found.values:
+        raise Undefined(
+            Reason.CONSTANT_MAP, "The map is constant, or that of every randomised network is."
+        )
+    return found.mean
 
 
 def random_logit(
@@ -206,8 +207,18 @@ def _with_weights(model: keras.Model) -> list[Any]:
     return found
 
 
-def _shuffled(array: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
-    return generator.permutation(array.ravel()).reshape(array.shape)
+def _untrained(layer: Any, variable: Any, generator: np.random.Generator) -> NDArray[Any]:
+    """What an array of a layer's weights is before training."""
+    import keras
+
+    shape = tuple(variable.shape)
+    if len(shape) < 2:
+        start = 0.0 if variable.name in ("bias", "beta", "moving_mean") else 1.0
+        return np.full(shape, start)
+    # A depthwise kernel (height, width, channels, multiplier) reads one channel at a time.
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) or "depthwise" in variable.name
+    reads = shape[:2] if depthwise else shape[:-1]
+    return generator.normal(0.0, np.sqrt(2.0 / np.prod(reads)), shape)
 
 
 _MAY_BE_WRONG = "that a map is right, only that it depends on what the network has learned"
@@ -222,7 +233,7 @@ METRICS = (
         better="lower",
         low=-1.0,
         high=1.0,
-        source="Adebayo et al. 2018; shuffled weights and the mean over layers are ours",
+        source="Adebayo et al. 2018; the mean over layers is ours",
         shows="whether the map depends on the weights",
         does_not_show=_MAY_BE_WRONG,
     ),

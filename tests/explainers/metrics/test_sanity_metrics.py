@@ -114,9 +114,52 @@ def test_layers_lose_their_weights_from_the_top_and_the_network_keeps_its_own(de
         for number, (array, own) in enumerate(zip(found, before, strict=True)):
             same = np.array_equal(array, own)
             assert same == (number < below or own.ndim == 1)  # biases are 0 all over
-            np.testing.assert_array_equal(np.sort(array.ravel()), np.sort(own.ravel()))
     for array, own in zip(deep.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(array, own)
+
+
+def test_layers_become_as_before_training():
+    """Kernels of variance 2 / inputs, no bias, batch normalisation that changes nothing."""
+    import keras
+
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((9, 9, 3)),
+            layers.Conv2D(64, 3, name="convolution"),
+            layers.BatchNormalization(name="normalisation"),
+            layers.DepthwiseConv2D(3, name="depthwise"),
+            layers.SeparableConv2D(32, 3, name="separable"),
+            layers.Flatten(),
+            layers.Dense(40, name="dense"),
+        ]
+    )
+    generator = np.random.default_rng(0)
+    for variable in network.weights:
+        variable.assign(generator.uniform(2, 3, variable.shape))
+    *_, (name, randomised) = cascade(Classifier.from_keras(network, labels=None))
+    assert name == "convolution"
+    found = {
+        (layer.name, variable.name): variable.numpy()
+        for layer in randomised.model.layers
+        for variable in layer.weights
+    }
+    inputs = {
+        ("convolution", "kernel"): 27,
+        ("depthwise", "kernel"): 9,
+        ("separable", "depthwise_kernel"): 9,
+        ("separable", "pointwise_kernel"): 64,
+        ("dense", "kernel"): 32 * 9,
+    }
+    for key, array in found.items():
+        if key in inputs:
+            error = 1 / np.sqrt(2 * array.size)
+            assert array.std() == pytest.approx(np.sqrt(2 / inputs[key]), rel=4 * error)
+            assert abs(array.mean()) < 4 * array.std() / np.sqrt(array.size)
+        else:
+            wanted = 1 if key[1] in ("gamma", "moving_variance") else 0
+            assert (array == wanted).all(), key
+    assert len(found) == len(inputs) + 4 + 4  # the normalisation's, and the biases
 
 
 def test_the_seed_decides(deep):
@@ -161,13 +204,13 @@ def pixels(classifier):
 
 
 def test_cascading_randomisation_by_hand():
-    """Occlusion by single pixels is weight times pixel, before and after the shuffle."""
+    """Occlusion by single pixels is weight times pixel, before and after."""
     weights = np.random.default_rng(5).normal(size=(8, 9, 2)).astype(np.float32)
     image = np.random.default_rng(6).integers(50, 200, (8, 9, 1)).astype(np.float32)
     classifier = linear(weights)
     ((name, randomised),) = cascade(classifier, seed=4)
-    shuffled = randomised.model.get_weights()[0].reshape(weights.shape)
-    wanted = spearman(weights[..., 1] * image[..., 0], shuffled[..., 1] * image[..., 0])
+    drawn = randomised.model.get_weights()[0].reshape(weights.shape)
+    wanted = spearman(weights[..., 1] * image[..., 0], drawn[..., 1] * image[..., 0])
     (step,) = cascading_randomisation(classifier, pixels, image, 1, seed=4)
     assert step.layer == name
     assert step.likeness.spearman == pytest.approx(wanted, abs=1e-3)
