@@ -1,4 +1,4 @@
-"""The command line: `python -m explainers list` and `python -m explainers explain IMAGE ...`."""
+"""The command line: `python -m explainers list`, `explain IMAGE ...` and `evaluate ...`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from explainers.classifier import CLASS_AGNOSTIC, Classifier, Target
 from explainers.errors import ExplainerError
+from explainers.evaluation.command import add_evaluate
 from explainers.images import load_image
 from explainers.preprocessing import PREPROCESSINGS
 from explainers.registry import available, create, method, parameters
@@ -34,18 +35,20 @@ EXAMPLE = """example:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for unusable input, 130 when interrupted."""
+    """Run one command; returns the exit code: 0, 2 for unusable input, 130 when interrupted.
+
+    `evaluate` returns 1 where some images could not be evaluated.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except ExplainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; nothing was written.", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", required=True, metavar="OVERLAY.png")
     explain.add_argument("--raw", metavar="MAP.npy", help="also the raw map, as numbers")
     explain.set_defaults(run=_explain)
+    add_evaluate(commands, labels=_labels, setting=_setting)
     return parser
 
 
