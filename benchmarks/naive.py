@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SMALL: dict[str, dict[str, Any]] = {
     "multiscale": {"depth": 2, "best": "all"},
+    "occluding-patches": {"box": 32, "stride": 24},
     "occlusion": {"box": 32, "stride": 24},
 }
 """Settings for the comparison of maps; methods that are not here have no naive program."""
@@ -59,15 +60,24 @@ def _filled(image: Image, box: Box, fill: Any) -> Image:
 
 
 def _occlusion(explainer: Any, image: Image, target: int) -> Map:
-    height, width, _ = image.shape
     (original,) = _scores(explainer.classifier, [image], target)
+    return original - _left(explainer, image, target)
+
+
+def _occluding_patches(explainer: Any, image: Image, target: int) -> Map:
+    return 1 - _left(explainer, image, target)
+
+
+def _left(explainer: Any, image: Image, target: int) -> Map:
+    """Mean score of the images in which a box covers the pixel."""
+    height, width, _ = image.shape
     total, count = np.zeros((height, width)), np.zeros((height, width))
     rows, columns = (range(0, size, explainer.stride) for size in (height, width))
     for top, left in product(rows, columns):
         bottom, right = min(top + explainer.box, height), min(left + explainer.box, width)
         filled = _filled(image, (top, left, bottom, right), explainer.fill)
         (score,) = _scores(explainer.classifier, [filled], target)
-        total[top:bottom, left:right] += original - score
+        total[top:bottom, left:right] += score
         count[top:bottom, left:right] += 1
     return total / count
 
@@ -156,5 +166,6 @@ def _multiscale_predictions(explainer: Any, height: int, width: int) -> int:
 
 _HEATMAPS: dict[str, Callable[[Any, Image, int], Map]] = {
     "multiscale": _multiscale,
+    "occluding-patches": _occluding_patches,
     "occlusion": _occlusion,
 }

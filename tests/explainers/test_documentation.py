@@ -1,0 +1,76 @@
+"""The pages on the methods say what the methods are: names, parameters, defaults, links."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from explainers import available, parameters
+from explainers.__main__ import main
+from explainers.registry import method
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = DOCS / "explainers"
+SECTIONS = ["Idea", "Formula", "Parameters", "Cost", "Reading its map", "Source"]
+LARGEST_PICTURE = 60_000  # bytes
+
+
+def sections(text):
+    """The text under each heading."""
+    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def rows(text, heading):
+    """The cells of the first table under `heading`, without its head."""
+    parts = sections(text)[heading].strip().split("\n\n")
+    table = next(part for part in parts if part.startswith("|")).splitlines()
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in table[2:]]
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_method_has_a_page_with_its_parameters(name):
+    text = (PAGES / f"{name}.md").read_text()
+    assert text.startswith(f"# `{name}`: ")
+    assert list(sections(text)) == SECTIONS
+    assert "| parameter | default | meaning |" in sections(text)["Parameters"]
+    documented = {parameter: default for parameter, default, *_ in rows(text, "Parameters")}
+    defaults = {key: str(value) for key, value in parameters(name).items()}
+    assert list(documented.items()) == list(defaults.items())
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_page_has_its_picture(name):
+    picture = DOCS / "images" / "explainers" / f"{name}.png"
+    assert f"](../images/explainers/{name}.png)" in (PAGES / f"{name}.md").read_text()
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert picture.stat().st_size < LARGEST_PICTURE
+
+
+def test_pages_are_of_methods_that_exist():
+    others = {"README", "speed"}
+    assert {page.stem for page in PAGES.glob("*.md")} - others == set(available())
+
+
+def test_the_index_prints_what_the_registry_knows(capsys):
+    """Table 2 of 000, of our methods; what stands there is what the command prints."""
+    assert main(["list", "--markdown"]) == 0
+    table = capsys.readouterr().out.strip()
+    assert len(table.splitlines()) == 2 + len(available())
+    assert f"\n\n{table}\n\n" in (PAGES / "README.md").read_text()
+
+
+def test_the_index_leads_to_every_page_and_names_its_class():
+    found = rows((PAGES / "README.md").read_text(), "The methods")
+    links = [f"[`{name}`]({name}.md)" for name in available()]
+    assert [link for link, *_ in found] == links
+    assert [given for _, given, *_ in found] == [
+        method(name).path.partition(":")[2] for name in available()
+    ]
+
+
+def test_links_lead_somewhere():
+    for page in [DOCS.parent / "README.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} leads to {target}"
