@@ -18,22 +18,26 @@ from explainers.gradient import Gradient
 from explainers.multiscale import MultiScaleOcclusion
 from explainers.occlusion import OccludingPatches, Occlusion
 from explainers.registry import available, create, parameters
+from explainers.rise import DebiasedRise, McRise, Rise
 
 __all__ = [
     "ALL",
     "CLASS_AGNOSTIC",
     "Classifier",
     "ContrastiveMwp",
+    "DebiasedRise",
     "Explainer",
     "ExplainerError",
     "Fem",
     "GradCam",
     "Gradient",
+    "McRise",
     "MultiScaleOcclusion",
     "Mwp",
     "OccludingPatches",
     "Occlusion",
     "Partial",
+    "Rise",
     "available",
     "create",
     "parameters",

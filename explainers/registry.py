@@ -57,6 +57,12 @@ _METHODS = {
             needs_network=True,
         ),
         Method(
+            "debiased-rise",
+            "explainers.rise:DebiasedRise",
+            "mean score of random masks that keep the pixel, less that of those that cover it",
+            "occlusion",
+        ),
+        Method(
             "fem",
             "explainers.fem:Fem",
             "unusually strong activations of the last convolution",
@@ -88,6 +94,12 @@ _METHODS = {
             needs_network=True,
         ),
         Method(
+            "mc-rise",
+            "explainers.rise:McRise",
+            "change of the score when random masks cover the pixel, one map per colour",
+            "occlusion",
+        ),
+        Method(
             "multiscale",
             "explainers.multiscale:MultiScaleOcclusion",
             "multi-scale occlusion with dynamic granularity",
@@ -113,6 +125,13 @@ _METHODS = {
             "explainers.occlusion:Occlusion",
             "occlusion by a sliding box",
             "occlusion",
+        ),
+        Method(
+            "rise",
+            "explainers.rise:Rise",
+            "mean score of random masks that keep the pixel",
+            "occlusion",
+            baseline="median",
         ),
     )
 }
