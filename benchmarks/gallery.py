@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.networks import DATA, MOBILENET, ROOT, trunk
-from explainers import Classifier, available, create, demo, voc
+from explainers import Classifier, available, create, demo, parameters, voc
 from explainers.classifier import CLASS_AGNOSTIC
 from explainers.registry import method
-from explainers.render import above, overlay
+from explainers.render import above, overlay, positive_scale, thresholded
 from explainers.training import train_head
 
 if TYPE_CHECKING:
@@ -114,14 +114,6 @@ class Store:
         np.save(path, step.heatmap)
         return step.heatmap
 
-    def drawn(
-        self, name: str, classifier: Classifier, picture: Picture, picked: str, label: str
-    ) -> Picture:
-        """The map over the picture, as the platform shows it."""
-        heatmap = self.heatmap(name, classifier, picture, picked, label)
-        one_value = create(picked, classifier).support(heatmap)
-        return overlay(picture, above(one_value, method(picked).baseline))
-
 
 # -- one method, one drawn scene -------------------------------------------------------------------
 
@@ -133,20 +125,46 @@ def draw_pages(store: Store, methods: Sequence[str], folder: Path) -> None:
     scene = demo.scene(SCENE, split="val").image
     scores = classifier.predict(scene[np.newaxis], batch_size=1)[0]
     for name in methods:
+        labels = SCENE_LABELS[:1] if method(name).class_agnostic else SCENE_LABELS
+        maps = [store.heatmap("scene", classifier, scene, name, label) for label in labels]
         cells = [("the scene", scene)]
-        if method(name).class_agnostic:
-            drawn = store.drawn("scene", classifier, scene, name, SCENE_LABELS[0])
-            cells.append(("the whole prediction", drawn))
-        else:
-            cells += [
-                (
-                    f"{label} {scores[classifier.index(label)]:.2f}",
-                    store.drawn("scene", classifier, scene, name, label),
-                )
-                for label in SCENE_LABELS
-            ]
+        for label, heatmap in zip(labels, maps, strict=True):
+            title = f"{label} {scores[classifier.index(label)]:.2f}"
+            if method(name).class_agnostic:
+                title = "the whole prediction"
+            cells.append((title, _drawn(scene, classifier, name, heatmap)))
+        if name == "h2o":
+            cells.append(("as it is published", overlay(scene, thresholded(maps[0]))))
         page = _strip(cells, 2 * demo.SIZE)
+        if name == "mc-rise":
+            page = _stacked(page, _colours(scene, labels[0], maps[0], page.width))
         page.quantize(256, dither=Image.Dither.NONE).save(folder / f"{name}.png", optimize=True)
+
+
+def _drawn(
+    picture: Picture, classifier: Classifier, name: str, heatmap: NDArray[np.float32]
+) -> Picture:
+    """The map over the picture, as the platform shows it."""
+    support = create(name, classifier).support(heatmap)
+    return overlay(picture, above(support, method(name).baseline))
+
+
+def _colours(picture: Picture, label: str, heatmap: NDArray[np.float32], width: int) -> Image.Image:
+    """Per colour of MC-RISE, where masking with it lowers the score; one scale for all."""
+    scale = max(positive_scale(-one) for one in heatmap)
+    names = parameters("mc-rise")["colours"]
+    cells = [
+        (f"{label}: {name}", overlay(picture, -one, scale=scale))
+        for name, one in zip(names, heatmap, strict=True)
+    ]
+    return _strip(cells, (width + GAP) // len(cells) - GAP)
+
+
+def _stacked(above: Image.Image, below: Image.Image) -> Image.Image:
+    page = Image.new("RGB", (above.width, above.height + GAP + below.height), PAPER)
+    page.paste(above, (0, 0))
+    page.paste(below, (0, above.height + GAP))
+    return page
 
 
 def _strip(cells: list[tuple[str, Picture]], size: int) -> Image.Image:
@@ -172,7 +190,10 @@ def draw_photographs(store: Store, methods: Sequence[str], path: Path) -> None:
     for name, label in PHOTOGRAPHS:
         picture = there[name].load(classifier.input_shape)
         score = classifier.predict(picture[np.newaxis], batch_size=1)[0, classifier.index(label)]
-        drawn = [store.drawn(name, classifier, picture, picked, label) for picked in methods]
+        drawn = [
+            _drawn(picture, classifier, one, store.heatmap(name, classifier, picture, one, label))
+            for one in methods
+        ]
         rows.append((f"{label} {score:.2f}", picture, drawn))
 
     across = COLUMNS - 1
