@@ -98,6 +98,7 @@ _METHODS = {
             "explainers.rise:McRise",
             "change of the score when random masks cover the pixel, one map per colour",
             "occlusion",
+            baseline="median",
         ),
         Method(
             "multiscale",

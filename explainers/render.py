@@ -50,7 +50,8 @@ def above(heatmap: ArrayLike, baseline: str) -> NDArray[np.float64]:
     baseline: "zero", the map itself; "median", what lies above the median of the map. The second
     is for maps without a meaningful zero (the registry says which methods give such): a RISE map
     is near the mean score of all masked images wherever a pixel does not matter, which is to say
-    nearly everywhere, and drawn from zero it would be red all over (ours).
+    nearly everywhere, and drawn from zero it would be red all over; so it is with MC-RISE, whose
+    support is the largest of several maps and so above zero by their chance alone (ours).
     """
     checked = _checked_map(heatmap)
     if baseline == "median":
