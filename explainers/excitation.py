@@ -38,8 +38,8 @@ class Mwp(NetworkExplainer):
 
     Where activations may be negative, which the source does not foresee, the single contributions
     activation * weight are sorted, not the weights, and averages and sums of branches hand nothing
-    to inputs below zero (ours). On networks of ReLUs whose input is not negative this is the z+
-    rule of layer-wise relevance propagation, for a score of 1.
+    to inputs below zero, unless none is above (ours). On networks of ReLUs whose input is not
+    negative this is the z+ rule of layer-wise relevance propagation, for a score of 1.
 
     layer: the name of the layer whose map is shown, "base/pool2" inside a nested model (or just
     "pool2", where that is the only one); "image" for the pixels themselves. None: the second

@@ -17,11 +17,11 @@ from explainers.network import NetworkExplainer, compiled
 class Fem(NetworkExplainer):
     """Where the last convolution answers unusually strongly, whatever the class (Fuad et al. 2020).
 
-    In each channel k of the layer's activation A, a place counts where A_k > mean + K * std over
-    all places (population standard deviation); it counts with the channel's mean, and the map is
-    the sum over the channels, enlarged bilinearly to the image (see `activations.enlarge`). No
-    target enters: the map is the same for all of them. (The source is known to us by what 000
-    and its followers say of it.)
+    In each channel of the layer's activation A, a place counts where A > mean + k * std over all
+    places, and it counts with the channel's mean; the map is the sum over the channels, enlarged
+    bilinearly to the image (see `activations.enlarge`). No target enters: the map is the same for
+    all of them. The population's standard deviation and the strict comparison, by which a channel
+    that is the same everywhere adds nothing, are ours.
 
     k: how many standard deviations above the mean a place has to be; 2 in the source.
     layer: as in `GradCam`; None for the activation of the last convolution (000 §4.1).

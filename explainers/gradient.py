@@ -28,7 +28,7 @@ class Gradient(NetworkExplainer):
     Raises ExplainerError for a black box.
     """
 
-    def __init__(self, classifier: Classifier, *, dilations: int = 0, batch_size: int = 8) -> None:
+    def __init__(self, classifier: Classifier, *, dilations: int = 0, batch_size: int = 4) -> None:
         super().__init__(classifier, batch_size=batch_size)
         self.dilations = whole("dilations", dilations, minimum=0)
         classifier.require_network("The gradient")

@@ -28,10 +28,18 @@ def conv(name, filters=4, size=3, **options):
     return layers.Conv2D(filters, size, name=name, **options)
 
 
-def sequential(*steps, shape=(24, 16, 3), activation="softmax", seed=0):
-    keras.utils.set_random_seed(seed)
+def drawn(model, seed=0):
+    """The model with every weight drawn anew; variances of batch normalisation stay positive."""
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        values = random.normal(0, 0.5, variable.shape)
+        variable.assign(np.abs(values) + 0.5 if "variance" in variable.path else values)
+    return model
+
+
+def sequential(*steps, shape=(24, 16, 3), activation="softmax"):
     end = [layers.GlobalAveragePooling2D(), layers.Dense(3, activation=activation, name="top")]
-    return keras.Sequential([keras.Input(shape), *steps, *end])
+    return drawn(keras.Sequential([keras.Input(shape), *steps, *end]))
 
 
 # -- by hand ----------------------------------------------------------------------------------
@@ -96,15 +104,14 @@ def test_against_the_chain_of_probability_tables(contrastive):
     model = keras.Sequential(
         [
             keras.Input((6, 5, 2)),
-            layers.Conv2D(3, 3, activation="relu", bias_initializer="random_normal"),
+            layers.Conv2D(3, 3, activation="relu"),
             layers.AveragePooling2D((2, 1)),
             layers.Conv2D(4, 2, activation="relu", padding="same"),
             layers.Flatten(),
             layers.Dense(3, activation="sigmoid"),
         ]
     )
-    for layer in model.layers[:1]:
-        layer.set_weights([np.random.default_rng(0).normal(size=w.shape) for w in layer.weights])
+    drawn(model)
     image = np.random.default_rng(1).uniform(0, 1, (1, 6, 5, 2)).astype(np.float32)
     inputs = [image]
     for layer in model.layers:
@@ -151,12 +158,7 @@ def branched(activation=None):
     y = layers.DepthwiseConv2D(3, padding="same")(x)
     x = layers.MaxPooling2D(2, name="maximum")(layers.Concatenate(name="joined")([x, y]))
     x = layers.Dense(64, activation="relu")(layers.Flatten()(x))
-    model = keras.Model(image, layers.Dense(3, activation="softmax")(x))
-    random = np.random.default_rng(3)
-    for variable in model.weights:
-        drawn = random.normal(0, 0.5, variable.shape)
-        variable.assign(np.abs(drawn) + 0.5 if "variance" in variable.path else drawn)
-    return model
+    return drawn(keras.Model(image, layers.Dense(3, activation="softmax")(x)), seed=3)
 
 
 @pytest.mark.parametrize("lowest", [0.0, -1.0])
@@ -188,9 +190,7 @@ def test_past_a_layer_inside_a_shortcut_some_probability_escapes():
 def test_times_the_score_it_is_z_plus_relevance():
     """On a network of ReLUs whose input is not below zero, biases left out."""
     model = sequential(conv("a"), layers.MaxPooling2D(), conv("b"), activation=None)
-    for layer in model.layers:
-        if getattr(layer, "bias", None) is not None:
-            layer.bias.assign(np.random.default_rng(0).normal(0, 0.1, layer.bias.shape))
+    model.get_layer("top").bias.assign([4.0, 0.0, 0.0])  # a score above zero, and two below
     classifier, image = of(model), images(24, 16, 3)
     z_plus = partial(rules.z_plus, bias=False)
     composite = Composite(dict.fromkeys(("dense", "convolution", "depthwise"), z_plus))
@@ -349,7 +349,7 @@ def test_one_channel_and_a_single_output(method):
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    found = method(of(model)).explain(images(12, 20, 1), 0)
+    found = method(of(drawn(model))).explain(images(12, 20, 1), 0)
     assert found.shape == (12, 20)
     assert found.max() > 0
 
@@ -366,7 +366,7 @@ def test_a_network_that_ends_in_its_convolution(method):
             layers.Softmax(),
         ]
     )
-    explainer = method(of(model))
+    explainer = method(of(drawn(model)))
     assert explainer.layer == "a"
     found = explainer.explain(images(24, 16, 3), ALL)
     assert found.max() > 0
