@@ -2,8 +2,8 @@
 
     plan = Plan(classifier, photographs("VOC2007", "val"), columns=parse("rise,grad-cam"), ...)
     store = Store(folder, plan.settings())
-    failures = run(plan, store)
-    write(plan, store, failures)
+    failures = run(plan, store, plan.explainers())
+    write_all(plan, store, failures)
 
 `columns` says what is compared, `judging` what one map of one image scores, `run` goes over the
 images, `store` keeps what is done, so that an interrupted evaluation goes on where it was;

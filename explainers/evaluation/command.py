@@ -13,7 +13,9 @@ from typing import Any, Self
 from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import parse
+from explainers.evaluation.outputs import write_all
 from explainers.evaluation.plan import TARGETS, Plan
+from explainers.evaluation.run import Watch, run
 from explainers.evaluation.store import Store
 from explainers.metrics import available as all_metrics
 from explainers.metrics import metric
@@ -87,14 +89,16 @@ def add_evaluate(commands: Any, *, labels: Labels, setting: Setting) -> None:
 
 
 def _evaluate(options: argparse.Namespace, labels: Labels, setting: Setting) -> int:
-    from explainers.evaluation.outputs import write_all
-    from explainers.evaluation.run import run
-
     plan = _plan(options, labels, setting)
-    store = Store(options.out, plan.settings())
+    store, explainers = Store(options.out, plan.settings()), plan.explainers()
     with _Progress(plan, store) as progress:
         failures = run(
-            plan, store, watch=progress, sheet=options.sheet, keep_maps=options.keep_maps
+            plan,
+            store,
+            explainers,
+            watch=progress,
+            sheet=options.sheet,
+            keep_maps=options.keep_maps,
         )
     if progress.interrupted:
         print(
@@ -151,7 +155,7 @@ def _limit(text: str) -> tuple[str, int]:
     return name.strip(), int(count)
 
 
-class _Progress:
+class _Progress(Watch):
     """A bar over columns and images, and one for the map being made; the time left by column.
 
     Where there is no terminal, a line every minute instead.
@@ -200,16 +204,12 @@ class _Progress:
         self.interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         return self.interrupted
 
-    def __call__(self, column: str, image: str, done: int, total: int) -> None:
-        if total:
-            self._bars.update(
-                self._map,
-                description=f"{column}, {image}",
-                completed=done,
-                total=total,
-                visible=True,
-            )
-            return
+    def step(self, column: str, image: str, done: int, total: int) -> None:
+        self._bars.update(
+            self._map, description=f"{column}, {image}", completed=done, total=total, visible=True
+        )
+
+    def finished(self, column: str, image: str) -> None:
         now = time.monotonic()
         self.seconds[column].append(now - self._since)
         self._since = now

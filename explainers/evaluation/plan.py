@@ -109,6 +109,8 @@ class Plan:
         pixels = self._first_readable()
         for explainer in made.values():
             explainer.iter_explain(pixels, 0)  # checks, and predicts nothing before it is asked
+        if self.steps > (size := pixels[..., 0].size):
+            raise ExplainerError(f"--steps is {self.steps}, more than the {size} pixels there are.")
         return made
 
     def _first_readable(self) -> NDArray[np.uint8]:

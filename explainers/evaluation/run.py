@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from explainers.base import Explainer
@@ -12,9 +12,15 @@ from explainers.evaluation.judging import Maps, Scene, explain, published
 from explainers.evaluation.plan import Plan
 from explainers.evaluation.store import Store
 
-Watch = Callable[[str, str, int, int], None]
-"""Told of every step: column, image, predictions made for the map, and to be made; the last call
-for a column and an image, when it is kept, has 0 of 0."""
+
+class Watch:
+    """Is told how a run goes; this one does nothing with it."""
+
+    def step(self, column: str, image: str, done: int, total: int) -> None:
+        """So many of the predictions for a map are made."""
+
+    def finished(self, column: str, image: str) -> None:
+        """The column's values of an image are stored."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +32,22 @@ class Failure:
     message: str
 
 
-def _silent(column: str, image: str, done: int, total: int) -> None:
-    pass
-
-
 def run(
     plan: Plan,
     store: Store,
+    explainers: Mapping[str, Explainer],
     *,
-    watch: Watch = _silent,
+    watch: Watch | None = None,
     sheet: int = 0,
     keep_maps: bool = False,
 ) -> list[Failure]:
     """Evaluate what is not evaluated yet, image by image; returns what could not be.
 
+    explainers: `plan.explainers()`.
     sheet: of how many images the maps are kept for a contact sheet; keep_maps: of all.
     An image that fails does not stop the others. Killed at any moment, the next run goes on with
     the column and image at which this one was.
     """
-    explainers = plan.explainers()
     store.open()
     failures: list[Failure] = []
     parents = {parent for column in plan.columns for parent in column.parents}
@@ -58,7 +61,7 @@ def run(
             continue
         kept = {one.name for one in plan.columns} if keep_maps or number < sheet else parents
         try:
-            image = _Image(plan, store, plan.scene(photograph), explainers, kept, watch)
+            image = _Image(plan, store, plan.scene(photograph), explainers, kept, watch or Watch())
         except ExplainerError as error:
             failures.append(Failure(photograph.name, None, str(error)))
             continue
@@ -77,7 +80,7 @@ class _Image:
     plan: Plan
     store: Store
     scene: Scene
-    explainers: dict[str, Explainer]
+    explainers: Mapping[str, Explainer]
     kept: set[str]
     watch: Watch
 
@@ -93,7 +96,7 @@ class _Image:
             column, self.scene, maps or [self._map(column)], explainer
         )
         self.store.put(name, image, judgement)
-        self.watch(name, image, 0, 0)
+        self.watch.finished(name, image)
 
     def _map(self, column: Column) -> Maps:
         """The column's maps: made before, kept by an earlier run, or made now."""
@@ -111,7 +114,7 @@ class _Image:
                 self.explainers[name],
                 self.scene,
                 whole=self.plan.judge.whole,
-                advance=lambda done, total: self.watch(name, image, done, total),
+                advance=lambda done, total: self.watch.step(name, image, done, total),
             )
         if name in self.kept:
             self.store.keep(name, image, found)

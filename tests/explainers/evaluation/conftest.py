@@ -33,6 +33,11 @@ def write_voc(root, names=("a", "b", "c", "d"), size=SIZE, objects=LABELS):
     return root
 
 
+@pytest.fixture(scope="session")
+def voc_at():
+    return write_voc
+
+
 @pytest.fixture
 def voc(tmp_path):
     return write_voc(tmp_path / "VOC")
@@ -59,6 +64,13 @@ def small_network():
 @pytest.fixture(scope="session")
 def small(small_network):
     return Classifier.from_keras(small_network, labels=LABELS, preprocess="unit")
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory, small_network):
+    path = tmp_path_factory.mktemp("network") / "small.keras"
+    small_network.save(path)
+    return path
 
 
 class Made:
