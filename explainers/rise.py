@@ -102,9 +102,9 @@ class Rise(_Sampled):
     """RISE: the mean score of randomly masked images in which the pixel is kept (002 Eq. 2).
 
     The map is the mean over masks of m(pixel) / p_keep * score(image * m), m from 0 (black) to 1
-    (kept): an estimate of E[score | pixel kept]. It says which pixels support the target more
-    than others, and has no zero: a pixel without any effect gets the mean score of all masked
-    images (002 §4.1). DebiasedRise has one.
+    (kept): an estimate of E[score | pixel kept] (Eq. 1), blurred as the masks are. It says which
+    pixels support the target more than others, and has no zero: a pixel without any effect gets
+    the mean score of all masked images (002 §4.1). DebiasedRise has one.
 
     grid: cells down and across the image, `(h, w)` or one number for both. A mask's grid has one
     more cell per axis, each kept with probability p_keep; it is enlarged bilinearly and cropped at
@@ -112,7 +112,7 @@ class Rise(_Sampled):
     which are the same for every image of a size.
     p_keep: strictly between 0 and 1. centred: take the mean score off the scores first (ours): the
     same expectation, exactly (the sum is divided by n - 1 and, for RISE, the mean score put back),
-    and a smaller standard error; see `sampling.Estimate`.
+    and as a rule a smaller standard error; see `sampling.Estimate`.
 
     Like the maps, their standard errors are over the choice of the masks, for this grid and p_keep.
     """
@@ -191,8 +191,7 @@ class McRise(_Sampled):
     colours: names of COLOURS, or colours of 1 or 3 numbers 0..255; their order is that of the
     maps. Images of one channel can be masked with greys only: the default five are then white and
     black, and other colours than greys are refused (ours).
-    p_mask: strictly between 0 and 1. Other parameters are those of Rise; "centred" has the same
-    expectation and a smaller standard error here too.
+    p_mask: strictly between 0 and 1. Other parameters are those of Rise.
     """
 
     expected = 0.0

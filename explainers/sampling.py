@@ -114,8 +114,8 @@ class Estimate:
 
     expected: the weights' expectation, the same at each pixel. centred: the mean score is taken
     off the scores first, and expected * mean score put back; the sum is then divided by n - 1. As
-    the covariance of score and weight that is exactly unbiased too, and its variance is smaller:
-    without it, the chance in the weights is multiplied by the score's level.
+    the covariance of score and weight that is exactly unbiased too. As a rule its variance is
+    smaller: otherwise the chance in the weights is multiplied by the level of the scores.
     """
 
     weights: NDArray[np.float64]
@@ -229,7 +229,8 @@ def _sums(
         starts = np.arange(len(part) + 1) * count
         per_mask = (grids.reshape(-1), places.reshape(-1), starts)
         total += csr_array(per_mask, shape=(len(part), len(total))).T @ part
-    return left @ (total.T.reshape(-1, left.shape[1], width) @ right.T)
+    summed = np.ascontiguousarray(total.T).reshape(-1, left.shape[1], width)
+    return left @ (summed @ right.T)
 
 
 def _squared_grids(grids: NDArray[np.float64]) -> NDArray[np.float64]:
