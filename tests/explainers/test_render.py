@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from explainers.errors import ExplainerError
-from explainers.render import above, legend, overlay, positive_scale, strength, thresholded
+from explainers.render import (
+    above,
+    colour_overlays,
+    error_analysis,
+    legend,
+    overlay,
+    positive_scale,
+    signed_scale,
+    strength,
+    thresholded,
+)
 
 RNG = np.random.default_rng(9)
 PHOTOGRAPH = RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)
@@ -120,6 +130,88 @@ def test_the_legend_runs_from_grey_to_the_darkest_red():
 def test_what_cannot_be_drawn(heatmap, scale, message):
     with pytest.raises(ExplainerError, match=message):
         overlay(PHOTOGRAPH, heatmap, scale=scale)
+
+
+COLOUR_MAPS = RNG.normal(size=(5, 20, 30)).astype(np.float32)
+
+
+def redness(picture):
+    return picture[..., 0].astype(float) - picture[..., 2]
+
+
+def test_maps_per_colour_are_drawn_with_their_sign_on_one_scale():
+    maps = np.zeros((3, 20, 30))
+    maps[0, 2, 3], maps[1, 2, 3], maps[2, 2, 3] = 1.0, -1.0, 0.25
+    pictures = colour_overlays(PHOTOGRAPH, maps, scale=1.0)
+    assert pictures.shape == (3, 20, 30, 3)
+    assert pictures.dtype == np.uint8
+    red, blue, faint = pictures[:, 2, 3]
+    assert redness(red) > 80
+    assert redness(blue) < -50
+    assert 0 < redness(faint) < redness(red)
+    maps[:, 2, 3] = 0
+    greys = colour_overlays(PHOTOGRAPH, maps)
+    assert (greys == overlay(PHOTOGRAPH, maps[0])).all()
+    changed = (pictures != greys).any(-1)
+    assert [tuple(found) for found in np.argwhere(changed)] == [(0, 2, 3), (1, 2, 3), (2, 2, 3)]
+
+
+def test_the_positive_part_is_drawn_as_in_every_other_picture():
+    positive = np.maximum(COLOUR_MAPS, 0)
+    pictures = colour_overlays(PHOTOGRAPH, positive, scale=2.0)
+    for picture, one in zip(pictures, positive, strict=True):
+        assert (picture == overlay(PHOTOGRAPH, one, scale=2.0)).all()
+
+
+def test_the_signed_scale_is_the_percentile_of_absolute_values_over_all_colours():
+    assert signed_scale(COLOUR_MAPS) == pytest.approx(np.percentile(np.abs(COLOUR_MAPS), 99.5))
+    assert signed_scale(-COLOUR_MAPS) == signed_scale(COLOUR_MAPS)
+    assert signed_scale(np.zeros((2, 4, 4))) == 0.0
+    lonely = np.zeros((2, 50, 50))
+    lonely[1, 3, 4] = -2.0
+    assert signed_scale(lonely) == 2.0
+    default = colour_overlays(PHOTOGRAPH, COLOUR_MAPS)
+    same = colour_overlays(PHOTOGRAPH, COLOUR_MAPS, scale=signed_scale(COLOUR_MAPS))
+    assert (default == same).all()
+    # One scale: a weak colour stays weak beside a strong one.
+    weak = COLOUR_MAPS * np.array([1, 0.01, 1, 1, 1])[:, None, None]
+    assert np.abs(redness(colour_overlays(PHOTOGRAPH, weak)[1])).mean() < 1
+    assert np.abs(redness(default[1])).mean() > 20
+
+
+def test_predicted_and_true_class_are_side_by_side_on_one_scale():
+    true = 0.1 * COLOUR_MAPS[::-1]
+    pictures = error_analysis(PHOTOGRAPH, COLOUR_MAPS, true)
+    assert pictures.shape == (5, 20, 60, 3)
+    scale = signed_scale(COLOUR_MAPS)
+    for side, maps in ((slice(0, 30), COLOUR_MAPS), (slice(30, 60), true)):
+        assert (pictures[:, :, side] == colour_overlays(PHOTOGRAPH, maps, scale=scale)).all()
+    with pytest.raises(ExplainerError, match="5 colours for the predicted class, of 2 for the"):
+        error_analysis(PHOTOGRAPH, COLOUR_MAPS, true[:2])
+
+
+def test_the_signed_legend_runs_from_blue_over_grey_to_red():
+    picture = legend(201, 4, signed=True)
+    line = redness(picture[0])
+    assert line[0] < -80
+    assert line[100] == 0
+    assert line[200] > 100
+    assert (picture[:, 100:] == legend(101, 4)).all()
+
+
+@pytest.mark.parametrize(
+    ("maps", "scale", "message"),
+    [
+        (HEATMAP, None, r"shape \(20, 30\); expected numbers \(colours, H, W\)"),
+        (COLOUR_MAPS[:, :5], None, "5 x 30 values, the image 20 x 30 pixels"),
+        (COLOUR_MAPS[:0], None, "expected numbers"),
+        (np.full((5, 20, 30), np.nan), None, "NaN or infinite"),
+        (COLOUR_MAPS, -1.0, "scale is -1.0"),
+    ],
+)
+def test_maps_per_colour_that_cannot_be_drawn(maps, scale, message):
+    with pytest.raises(ExplainerError, match=message):
+        colour_overlays(PHOTOGRAPH, maps, scale=scale)
 
 
 def test_neither_tensorflow_nor_matplotlib_is_loaded_with_the_package():
