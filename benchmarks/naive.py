@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     Box = tuple[int, int, int, int]
 
 SMALL: dict[str, dict[str, Any]] = {
+    "debiased-rise": {"masks": 64},
+    "h2o": {"z": 2, "min_pixels": 12_000.0},
+    "lime": {"samples": 96},
+    "mc-rise": {"masks": 64},
     "multiscale": {"depth": 2, "best": "all"},
     "occluding-patches": {"box": 32, "stride": 24},
     "occlusion": {"box": 32, "stride": 24},
+    "rise": {"masks": 64},
 }
 """Settings for the comparison of maps; methods that are not here have no naive program."""
 
@@ -44,9 +49,12 @@ def predictions(method: str, explainer: Explainer, picture: NDArray[np.uint8], o
 
 
 def _scores(classifier: Classifier, images: Iterable[Image], target: int) -> Map:
-    """The target's score of each image, one image at a time."""
+    """The target's score of each image, one image at a time; rounding may leave 0..255."""
     return np.array(
-        [classifier.predict(image[np.newaxis], batch_size=1)[0, target] for image in images],
+        [
+            classifier.predict(np.clip(image, 0, 255)[np.newaxis], batch_size=1)[0, target]
+            for image in images
+        ],
         np.float64,
     )
 
@@ -164,8 +172,126 @@ def _multiscale_predictions(explainer: Any, height: int, width: int) -> int:
     return 2 + sum(along(height, level) * along(width, level) for level in levels)
 
 
+# -- random masks ----------------------------------------------------------------------------------
+
+
+def _grid_masks(explainer: Any, image: Image, colours: int) -> Iterator[Map]:
+    """Per mask `(1 + colours, H, W)`: how far each pixel is kept, or masked with each colour."""
+    from scipy.ndimage import map_coordinates
+
+    from explainers.sampling import draw
+
+    size = image.shape[:2]
+    p_mask, grid = explainer.p_mask, explainer.grid
+    drawn = draw(
+        explainer.seed, explainer.masks, size=size, grid=grid, p_mask=p_mask, colours=colours
+    )
+    for cells, shift in zip(*drawn, strict=True):
+        # A cell's value lies at its centre.
+        places = [
+            (np.arange(pixels) + moved + 0.5) * count / pixels - 0.5
+            for pixels, moved, count in zip(size, shift, grid, strict=True)
+        ]
+        at = np.meshgrid(*places, indexing="ij")
+        kinds = [(cells == kind).astype(np.float64) for kind in range(1 + colours)]
+        yield np.stack([map_coordinates(kind, at, order=1, mode="nearest") for kind in kinds])
+
+
+def _rise(explainer: Any, image: Image, target: int) -> Map:
+    found = np.zeros(image.shape[:2])
+    for kept, _ in _grid_masks(explainer, image, 1):
+        (score,) = _scores(explainer.classifier, [image * kept[..., None]], target)
+        found += kept / explainer.p_keep * score
+    return found / explainer.masks
+
+
+def _debiased_rise(explainer: Any, image: Image, target: int) -> Map:
+    found, p = np.zeros(image.shape[:2]), explainer.p_keep
+    for kept, _ in _grid_masks(explainer, image, 1):
+        (score,) = _scores(explainer.classifier, [image * kept[..., None]], target)
+        found += (kept - p) / (p * (1 - p)) * score
+    return found / explainer.masks
+
+
+def _mc_rise(explainer: Any, image: Image, target: int) -> Map:
+    palette, p = explainer.palette(image.shape[2]).astype(np.float64), explainer.p_mask
+    found = np.zeros((len(palette), *image.shape[:2]))
+    for kept, *masked in _grid_masks(explainer, image, len(palette)):
+        painted = sum(
+            mask[..., None] * colour for mask, colour in zip(masked, palette, strict=True)
+        )
+        (score,) = _scores(explainer.classifier, [image * kept[..., None] + painted], target)
+        found += (len(palette) * np.stack(masked) / p - kept / (1 - p)) * score
+    return found / explainer.masks
+
+
+# -- superpixels -----------------------------------------------------------------------------------
+
+
+def _lime(explainer: Any, image: Image, target: int) -> Map:
+    from explainers.lime import draw
+    from explainers.segmentation import quickshift
+
+    regions = quickshift(
+        image.astype(np.float32),
+        kernel_size=explainer.kernel_size,
+        max_dist=explainer.max_dist,
+        ratio=explainer.ratio,
+        seed=explainer.seed,
+    )
+    count = int(regions.max()) + 1
+    kept = draw(explainer.seed, explainer.samples, count)
+    fill = image.copy()
+    for region in range(count):
+        fill[regions == region] = image[regions == region].mean(0)
+    images = (np.where(one[regions][..., None], image, fill) for one in kept)
+    scores = _scores(explainer.classifier, images, target)
+    distance = 1 - np.sqrt(kept.mean(1))
+    weights = np.sqrt(np.exp(-(distance**2) / explainer.kernel_width**2))
+    design = np.column_stack([np.ones(len(kept)), kept])
+    penalty = explainer.alpha * np.diag([0.0] + [1.0] * count)
+    weighted = design.T * weights
+    return np.linalg.solve(weighted @ design + penalty, weighted @ scores)[1:][regions]
+
+
+def _h2o(explainer: Any, image: Image, target: int) -> Map:
+    """Every node's masks as whole arrays; the target does not enter."""
+    from explainers.segmentation import hierarchy, slic
+
+    classifier = explainer.classifier
+    seen = np.asarray(classifier.prepare(image[np.newaxis].astype(np.float32)))[0]
+    tree = hierarchy(
+        image.shape[:2],
+        slic(seen, sigma=explainer.sigma),
+        k=explainer.k,
+        min_pixels=explainer.min_pixels,
+    )
+    levels = np.linspace(image.min((0, 1)), image.max((0, 1)), explainer.z).T
+    palette = list(product(*levels))
+    original = classifier.predict(image[np.newaxis], batch_size=1)[0].astype(np.float64)
+    total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
+    for edges in tree.nodes:
+        parts = [(tree.ranks >= low) & (tree.ranks < high) for low, high in pairwise(edges)]
+        for chosen in product([False, True], repeat=len(parts)):
+            if any(chosen) and not all(chosen):
+                mask = np.any([part for part, taken in zip(parts, chosen, strict=True) if taken], 0)
+                losses = []
+                for colour in palette:
+                    masked = np.where(mask[..., None], colour, image)
+                    scores = classifier.predict(masked[np.newaxis], batch_size=1)[0]
+                    losses.append(np.sum(np.maximum(0, original - scores) * original))
+                total[mask] += np.mean(losses) / mask.sum()
+                count[mask] += 1
+    return total / np.maximum(count, 1)
+
+
 _HEATMAPS: dict[str, Callable[[Any, Image, int], Map]] = {
+    "debiased-rise": _debiased_rise,
+    "h2o": _h2o,
+    "lime": _lime,
+    "mc-rise": _mc_rise,
     "multiscale": _multiscale,
     "occluding-patches": _occluding_patches,
     "occlusion": _occlusion,
+    "rise": _rise,
 }
