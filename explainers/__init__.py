@@ -15,6 +15,8 @@ from explainers.excitation import ContrastiveMwp, Mwp
 from explainers.fem import Fem
 from explainers.grad_cam import GradCam
 from explainers.gradient import Gradient
+from explainers.h2o import H2O
+from explainers.lime import Lime
 from explainers.multiscale import MultiScaleOcclusion
 from explainers.occlusion import OccludingPatches, Occlusion
 from explainers.registry import available, create, parameters
@@ -23,6 +25,7 @@ from explainers.rise import DebiasedRise, McRise, Rise
 __all__ = [
     "ALL",
     "CLASS_AGNOSTIC",
+    "H2O",
     "Classifier",
     "ContrastiveMwp",
     "DebiasedRise",
@@ -31,6 +34,7 @@ __all__ = [
     "Fem",
     "GradCam",
     "Gradient",
+    "Lime",
     "McRise",
     "MultiScaleOcclusion",
     "Mwp",

@@ -40,8 +40,9 @@ class Lime(Explainer):
 
     samples: how many, one prediction each. kernel_width: see above. alpha: of the ridge; 0 for
     least squares.
-    kernel_size, max_dist, ratio: of quickshift, as scikit-image names them. segmenter: in its
-    place, a function from the image to labels. seed: of samples and quickshift's ties.
+    kernel_size, max_dist, ratio: of quickshift, as scikit-image names them; small images need a
+    smaller kernel_size (one of 20 pixels is a single superpixel). segmenter: in its place, a
+    function from the image to labels. seed: of samples and quickshift's ties.
 
     The standard error is that of the coefficients over the choice of the samples, for these
     superpixels: the sandwich estimate of a weighted regression, times n / (n - superpixels - 1);

@@ -87,6 +87,20 @@ _METHODS = {
             shows="influence",
         ),
         Method(
+            "h2o",
+            "explainers.h2o:H2O",
+            "loss of the whole prediction when superpixels are masked, coarse to fine",
+            "occlusion",
+            class_agnostic=True,
+            hierarchical=True,
+        ),
+        Method(
+            "lime",
+            "explainers.lime:Lime",
+            "coefficients of superpixels in a linear model of the score",
+            "occlusion",
+        ),
+        Method(
             "lrp",
             "explainers.lrp:LRP",
             "layer-wise relevance propagation",

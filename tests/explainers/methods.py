@@ -8,8 +8,12 @@ from explainers import registry
 CHEAP = {
     "box": 8,
     "depth": 2,
+    "kernel_size": 1,
     "masks": 60,
+    "max_dist": 8,
+    "min_pixels": 60,
     "samples": 60,
+    "z": 2,
 }
 
 

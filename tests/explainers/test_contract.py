@@ -24,7 +24,8 @@ from .methods import cheap
 METHODS = available()
 AGNOSTIC_OF_MODEL = [name for name in METHODS if not registry.method(name).needs_network]
 OF_NETWORK = [name for name in METHODS if registry.method(name).needs_network]
-SAMPLED = [name for name in METHODS if "seed" in parameters(name)]
+# H2O draws its colours where asked to, which its own tests do.
+SAMPLED = [name for name in METHODS if "seed" in parameters(name) and name != "h2o"]
 
 
 def network(shape=(20, 28, 3), outputs=3, activation="softmax", seed=4):
