@@ -25,7 +25,7 @@ from benchmarks.networks import DATA, MOBILENET, ROOT, trunk
 from explainers import Classifier, available, create, demo, parameters, voc
 from explainers.classifier import CLASS_AGNOSTIC
 from explainers.registry import method
-from explainers.render import above, overlay, positive_scale, thresholded
+from explainers.render import above, colour_overlays, overlay, thresholded
 from explainers.training import train_head
 
 if TYPE_CHECKING:
@@ -150,13 +150,10 @@ def _drawn(
 
 
 def _colours(picture: Picture, label: str, heatmap: NDArray[np.float32], width: int) -> Image.Image:
-    """Per colour of MC-RISE, where masking with it lowers the score; one scale for all."""
-    scale = max(positive_scale(-one) for one in heatmap)
+    """MC-RISE's map of each colour, with its sign."""
     names = parameters("mc-rise")["colours"]
-    cells = [
-        (f"{label}: {name}", overlay(picture, -one, scale=scale))
-        for name, one in zip(names, heatmap, strict=True)
-    ]
+    drawn = colour_overlays(picture, heatmap)
+    cells = [(f"{label}: {name}", one) for name, one in zip(names, drawn, strict=True)]
     return _strip(cells, (width + GAP) // len(cells) - GAP)
 
 
