@@ -134,9 +134,11 @@ class H2O(Explainer):
         return partial(self.segmenter, shown)
 
     def _network_input(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        import tensorflow as tf
+
         if self.classifier.model is None:
             return image.copy()
-        prepared = np.asarray(self.classifier.prepare(image[np.newaxis]))
+        prepared = np.asarray(self.classifier.prepare(tf.constant(image[np.newaxis])))
         fits = prepared.shape[:3] == (1, *image.shape[:2]) and prepared.shape[3:] in ((1,), (3,))
         if not fits or not np.isfinite(prepared).all():
             return image.copy()
