@@ -93,3 +93,21 @@ def test_the_host_never_holds_the_masked_images(classifier, picture):
 def test_a_function_that_returns_no_scores(black_box, picture, function, message):
     with pytest.raises(ExplainerError, match=message):
         list(score_batches(black_box(function), boxes_of(picture, 3), batch_size=4))
+
+
+def test_no_batch_is_printed_into_an_error(classifier, picture, monkeypatch):
+    """A graph called with other lists than it was traced with is served, but 6 ms later."""
+    import tensorflow as tf
+
+    printed = []
+    tensor = type(tf.constant(0.0))
+    original = tensor.__repr__
+    for name in ("__str__", "__repr__"):
+        monkeypatch.setattr(tensor, name, lambda self: printed.append(self) or original(self))
+    for way in (classifier, Classifier.from_callable(classifier.predict, labels=["a", "b", "c"])):
+        list(score_batches(way, boxes_of(picture, 5), batch_size=2))
+    assert not printed
+    spec = [tf.TensorSpec((), tf.float32)]
+    graph = tf.function(lambda a, b: a[0] + b[0]).get_concrete_function(spec, spec)
+    graph(tf.constant(1.0), tf.constant(2.0))
+    assert printed  # such a call would be seen
