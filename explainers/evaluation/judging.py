@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Advance = Callable[[int, int], None]
+BASE_NAMES = {"gaussian": "blurred", "zeros": "black"}
 CURVES = ("deletion", "insertion", "ca-deletion")
 
 
@@ -290,6 +291,12 @@ def _equal(one: NDArray[Any] | None, other: NDArray[Any]) -> bool:
 def setting(base: str, rho: float) -> str:
     """How a gain's base image and share of pixels are called in `Value.setting`."""
     return f"{base} {rho:g}"
+
+
+def in_words(setting: str) -> str:
+    """Such a setting as tables have it."""
+    base, _, rho = setting.partition(" ")
+    return f"{BASE_NAMES[base]}, {float(rho):.0%}".replace("%", " %")
 
 
 def _number(found: Outcome) -> Outcome:

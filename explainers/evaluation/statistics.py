@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.evaluation.judging import Value
+from explainers.evaluation.judging import Value, in_words
 from explainers.evaluation.plan import Plan
 from explainers.evaluation.run import Failure
 from explainers.evaluation.store import Store
@@ -186,28 +186,39 @@ def marks(means: Mapping[str, float], better: str | None, decimals: int) -> dict
 
 
 def left_out(comparisons: Iterable[Comparison]) -> list[str]:
-    """What has no part in the means, and why, in sentences; none where nothing was left out."""
-    by_metric: dict[str, list[str]] = {}
+    """What has no part in the means, in a sentence per reason; none where nothing was left out."""
+    counts: dict[Reason, dict[str, list[str]]] = {}  # by reason and metric: methods, how often
+    without = 0
     for one in comparisons:
-        title = f"{one.metric.label} ({one.setting})" if one.setting else one.metric.label
-        parts = by_metric.setdefault(title, [])
-        parts += [part for part in _parts(one) if part not in parts]
-    by_text: dict[str, list[str]] = {}
-    for title, parts in by_metric.items():
-        if parts:
-            by_text.setdefault("; ".join(parts), []).append(title)
-    return [f"{', '.join(titles)}: {text}." for text, titles in by_text.items()]
+        without = max(without, one.without_target)
+        for reason, parts in _by_reason(one).items():
+            found = counts.setdefault(reason, {}).setdefault(_title(one), [])
+            found += [part for part in parts if part not in found]
+    sentences = [f"{without} images without a label to explain."] if without else []
+    for reason, by_metric in counts.items():
+        by_text: dict[str, list[str]] = {}
+        for title, parts in by_metric.items():
+            by_text.setdefault(", ".join(parts), []).append(title)
+        where = (f"{', '.join(titles)}: {text}" for text, titles in by_text.items())
+        sentences.append(f"{reason.capitalize()}: {'; '.join(where)}.")
+    return sentences
 
 
-def _parts(comparison: Comparison) -> list[str]:
-    own = {
-        name: ", ".join(f"{n} {why}" for why, n in counts.items() if why != Reason.OTHER_METHOD)
-        for name, counts in comparison.left_out.items()
-    }
-    if len(own) > 1 and len(set(own.values())) == 1:
-        parts = [f"all methods {text}" for text in set(own.values()) if text]
-    else:
-        parts = [f"{name} {text}" for name, text in own.items() if text]
-    if comparison.without_target:
-        parts.append(f"{comparison.without_target} without a label to explain")
-    return parts
+def _title(comparison: Comparison) -> str:
+    label, setting = comparison.metric.label, comparison.setting
+    return f"{label} ({in_words(setting)})" if setting else label
+
+
+def _by_reason(comparison: Comparison) -> dict[Reason, list[str]]:
+    """The methods with how often each reason was theirs; as one where it was the same for all."""
+    own = comparison.left_out
+    reasons = {one: None for counts in own.values() for one in counts}
+    reasons.pop(Reason.OTHER_METHOD, None)
+    found = {}
+    for reason in reasons:
+        numbers = {name: counts.get(reason, 0) for name, counts in own.items()}
+        if len(numbers) > 1 and len(set(numbers.values())) == 1:
+            found[reason] = [f"all methods {numbers.popitem()[1]}"]
+        else:
+            found[reason] = [f"{name} {count}" for name, count in numbers.items() if count]
+    return found

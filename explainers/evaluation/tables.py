@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+from explainers.evaluation.judging import BASE_NAMES
 from explainers.evaluation.judging import setting as setting_of
 from explainers.evaluation.statistics import Cell, Comparison, Group, Results, left_out, marks
 from explainers.metrics import Metric
 from explainers.metrics.gain import BASES, RHOS
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
-_BASES = {"gaussian": "blurred", "zeros": "black"}
 _LEGEND = (
     "Means over images with 95 % bootstrap intervals (BCa) in brackets; bold: best, underlined: "
     "second best; arrows: the better direction."
@@ -103,7 +103,10 @@ def _gains(results: Results, group: Group, chosen: Sequence[Metric]) -> Table:
     head, compared = [""], []
     rows: list[tuple[str, tuple[Entry, ...]]] = []
     for metric in chosen:
-        head += [f"{metric.label}×100{_ARROWS[metric.better]}, {_BASES[base]}" for base in BASES]
+        head += [
+            f"{metric.label.split(',')[0]}×100{_ARROWS[metric.better]}, {BASE_NAMES[base]}"
+            for base in BASES
+        ]
     for rho in sorted(RHOS, reverse=True):
         rows.append((f"ρ = {rho:.0%}".replace("%", " %"), ()))
         by_row: dict[str, list[Entry]] = {one: [] for one in (*group.columns, *agreements)}
@@ -176,7 +179,7 @@ def _notes(
     results: Results, group: Group, comparisons: Iterable[Comparison], about: str
 ) -> tuple[str, ...]:
     found = left_out(comparisons)
-    out = f"Left out as undefined: {' '.join(found)}" if found else "No value was undefined."
+    out = f"Left out as undefined. {' '.join(found)}" if found else "No value was undefined."
     failed = sorted({one.image for one in results.failures})
     return (
         f"{_LEGEND} {about}",

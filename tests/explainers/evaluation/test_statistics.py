@@ -100,8 +100,9 @@ def test_what_was_left_out_in_words(made):
     (group,) = results.groups()
     comparisons = [results.compare(one, group) for one in (DAUC, POINTING)]
     assert left_out(comparisons) == [
-        "DAUC: one 2 constant curve; two 1 empty mask.",
-        "Pointing game: all methods 1 empty mask; 1 without a label to explain.",
+        "1 images without a label to explain.",
+        "Constant curve: DAUC: one 2.",
+        "Empty mask: DAUC: two 1; Pointing game: all methods 1.",
     ]
 
 
