@@ -29,9 +29,9 @@ _TARGETS = 8  # targets taken at once; likewise
 class GridMasks:
     """One image under `n` random masks.
 
-    A mask's grid has one cell more per axis than `grid`, whose cells span the image. It is
-    enlarged bilinearly, a cell's value lying at its centre and the outermost going on to the
-    border, and cropped to the image at the mask's shift.
+    A mask's grid has one cell more per axis than span the image. It is enlarged bilinearly, a
+    cell's value lying at its centre and the outermost going on to the border, and cropped to the
+    image at the mask's shift.
 
     image: float32 `(H, W, C)`. colours: float32 `(K, C)`; without any, masked cells are black.
     cells: uint8 `(n, h + 1, w + 1)`: 0 where the image is kept, k where it is masked with the
