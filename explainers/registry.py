@@ -93,6 +93,8 @@ _METHODS = {
             "occlusion",
             class_agnostic=True,
             hierarchical=True,
+            shows="influence",
+            baseline="median",
         ),
         Method(
             "lime",

@@ -1,7 +1,5 @@
 """Settings under which every method is quick, whichever there are: by parameter, not by method."""
 
-import inspect
-
 from explainers import registry
 
 # Small networks and images: few predictions, and boxes that fit into 20 pixels.
@@ -15,12 +13,10 @@ CHEAP = {
     "samples": 60,
     "z": 2,
 }
+# The same for the demo's scenes of 96 x 96 pixels.
+ON_SCENES = CHEAP | {"kernel_size": 4, "max_dist": 200, "min_pixels": 2000}
 
 
-def cheap(name):
+def cheap(name, settings=CHEAP):
     """The settings that make this method quick."""
-    return {key: value for key, value in CHEAP.items() if key in registry.parameters(name)}
-
-
-def takes(name, parameter):
-    return parameter in inspect.signature(registry.method(name).load()).parameters
+    return {key: value for key, value in settings.items() if key in registry.parameters(name)}

@@ -13,7 +13,7 @@ from explainers.lrp import NAMES
 from explainers.metrics import Reason
 from explainers.metrics.sanity import cascade, likeness
 
-from .methods import cheap
+from .methods import ON_SCENES, cheap
 
 SPECIFIC = [name for name in available() if not registry.method(name).class_agnostic]
 # Uncentred, a RISE map of few masks shows above all where its masks happened to lie, the same ones
@@ -22,7 +22,7 @@ MASKS = {"masks": 300, "centred": True}
 
 
 def settings_of(name):
-    return cheap(name) | (MASKS if "centred" in parameters(name) else {})
+    return cheap(name, ON_SCENES) | (MASKS if "centred" in parameters(name) else {})
 
 
 VARIANTS = {name: (name, settings_of(name)) for name in available() if name != "lrp"}
