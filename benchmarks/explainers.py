@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +41,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 """Methods of which more than the default settings are measured."""
 
 Cell = dict[str, Any]
+
+_LOG = re.compile(r"[IWE]\d{4} |WARNING: All log")  # TensorFlow's own
 
 
 class MeasurementError(Exception):
@@ -245,10 +248,8 @@ def measured(what: str, network: str, **request: Any) -> Cell:
     command = [sys.executable, "-m", "benchmarks.measure", text]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise MeasurementError(
-            f"{what} ended with {done.returncode}: {lines[-1] if lines else 'no word'}"
-        )
+        said = [line for line in done.stderr.splitlines() if line and not _LOG.match(line)]
+        raise MeasurementError(f"{what} ended with {done.returncode}: {(said or ['no word'])[-1]}")
     found: Cell = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -40,7 +40,8 @@ every method with the bare network it explains. It is written by
   forward and a backward pass to the input, of as many images as there are maps: for one image and
   one target, for {images} images, and for {images} images and {targets} targets at once.
 - *Memory*: the peak of a fresh process that explains, minus the peak of one that only runs the bare
-  network at the same batch size. A figure below zero means no more than the bare network.
+  network at the same batch size, both from when the network is ready. A figure below zero means no
+  more than the bare network.
 - *Difference*: largest difference to the map of a naive program that makes every masked image
   whole and predicts it alone, relative to the map's largest value; with small settings, since the
   naive program is slow. Rounding only.
