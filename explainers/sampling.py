@@ -215,8 +215,9 @@ def _sums(
     from scipy.sparse import csr_array
 
     down, across = (axis.squared() if squared else axis for axis in masks.axes)
-    left, right = down.by_shift(), across.by_shift()
-    # The grids of equal shifts are added up, which a sparse matrix does; then they are enlarged.
+    left, right = csr_array(down.by_shift()), csr_array(across.by_shift())
+    # The grids of equal shifts are added up, and then enlarged. Both by sparse matrices: in one
+    # thread they are as fast as dense ones in several, which wait for each other on a busy machine.
     count, width = down.cells * across.cells, right.shape[1]
     total = np.zeros((left.shape[1] * width, values.shape[1]))
     for block in _blocks(len(values), count, at_least=len(total)):
@@ -229,8 +230,9 @@ def _sums(
         starts = np.arange(len(part) + 1) * count
         per_mask = (grids.reshape(-1), places.reshape(-1), starts)
         total += csr_array(per_mask, shape=(len(part), len(total))).T @ part
-    summed = np.ascontiguousarray(total.T).reshape(-1, left.shape[1], width)
-    return left @ (summed @ right.T)
+    rows = (left @ total.reshape(left.shape[1], -1)).reshape(down.size, width, -1)
+    turned = rows.transpose(1, 0, 2).reshape(width, -1)
+    return (right @ turned).reshape(across.size, down.size, -1).transpose(2, 1, 0)
 
 
 def _squared_grids(grids: NDArray[np.float64]) -> NDArray[np.float64]:
