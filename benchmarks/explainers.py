@@ -5,7 +5,8 @@ r"""How fast the heatmap methods are, compared with the network they explain.
 
 Into the folder go `cells.jsonl`, one line per network and method, `speed.json`, the same as one
 document, and `speed.md`, the tables with what they mean. A line that is there is not measured
-again (--again does), so an interrupted run goes on where it was. Leave the machine alone meanwhile.
+again (--again does), so an interrupted run goes on where it was. All of it takes over an hour on
+two cores; leave the machine alone meanwhile.
 """
 
 # ruff: noqa: E402 (the path comes first where this is run as a file)
@@ -82,8 +83,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"default: {','.join(NETWORKS)}",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="S",
-        help="for each measurement; a line takes up to three (default: 60)",
+        "--seconds", type=float, default=30.0, metavar="S",
+        help="for each measurement; a line takes up to three (default: 30)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "benchmark", metavar="DIR")
     parser.add_argument("--again", action="store_true", help="measure what is there once more")

@@ -11,6 +11,7 @@ Cell = dict[str, Any]
 
 SLOW = 0.005  # seconds per image from which on overhead hardly shows
 GOALS = {"slow": 0.95, "quick": 0.85}
+GOALS_ARE_FOR = ("h2o", "multiscale", "occlusion", "rise")
 MEMORY_GOAL = 500.0
 PASSES_GOAL = 2.0
 
@@ -93,7 +94,11 @@ def _tables(cells: list[Cell], alone: Cell) -> list[str]:
         head = "| method | predictions | padding | naive | seconds | share of the bare speed "
         head += "| memory, MB | difference |\n|---|--:|--:|--:|--:|--:|--:|--:|"
         parts.append("\n".join([head, *map(_masked_row, masked)]))
-        parts.append(_verdict(masked, _share, f"at least {wanted:.0%}", lambda v: v >= wanted))
+        meant = [cell for cell in masked if cell["method"] in GOALS_ARE_FOR]
+        wanted_text = (
+            f"at least {wanted:.0%} for {', '.join(f'`{name}`' for name in GOALS_ARE_FOR)}"
+        )
+        parts.append(_verdict(meant, _share, wanted_text, lambda v: v >= wanted))
     if through:
         head = "| method | times a pass: one map | images | images and targets | seconds, one map "
         head += "| memory, MB |\n|---|--:|--:|--:|--:|--:|"
