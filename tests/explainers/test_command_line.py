@@ -2,10 +2,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explainers import CLASS_AGNOSTIC, Classifier, MultiScaleOcclusion, available
+from explainers import (
+    CLASS_AGNOSTIC,
+    Classifier,
+    MultiScaleOcclusion,
+    available,
+    create,
+    registry,
+)
 from explainers.__main__ import _setting, main
 from explainers.images import load_image
-from explainers.render import overlay
+from explainers.render import above, overlay
+
+from .methods import cheap
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +123,36 @@ def test_settings_reach_the_method(explain, tmp_path):
     assert explain(method="occlusion", settings=["box=12", "fill=255,0,0"], raw=None) == 0
     assert not (tmp_path / "map.npy").exists()
     assert explain(settings=["depth=2", "best=all", "signed=true", "min_importance=0.5"]) == 0
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_method(explain, folder, tmp_path, network, name):
+    """Its raw map, and a picture of what supports the label, from the method's baseline."""
+    settings = cheap(name)
+    target = None if registry.method(name).class_agnostic else "dog"
+    assert explain(method=name, target=target, settings=written(settings)) == 0
+    image = load_image(folder / "picture.png", (24, 24, 3))
+    classifier = Classifier.from_keras(network, labels=["cat", "dog", "horse"], preprocess="unit")
+    explainer = create(name, classifier, **settings)
+    raw = np.load(tmp_path / "map.npy")
+    expected = explainer.explain(image, "dog")
+    assert raw.shape == expected.shape
+    np.testing.assert_allclose(raw, expected, atol=1e-5 * np.abs(expected).max())
+    shown = above(explainer.support(raw), registry.method(name).baseline)
+    with Image.open(tmp_path / "overlay.png") as picture:
+        assert (np.asarray(picture) == overlay(image, shown)).all()
+
+
+def written(settings):
+    return [f"{key}={value}" for key, value in settings.items()]
+
+
+def test_the_colours_of_mc_rise(explain, tmp_path):
+    settings = [*written(cheap("mc-rise")), "colours=red,black"]
+    assert explain(method="mc-rise", settings=settings) == 0
+    assert np.load(tmp_path / "map.npy").shape == (2, 24, 24)
+    assert explain(method="mc-rise", settings=[*written(cheap("mc-rise")), "colours=red,"]) == 0
+    assert np.load(tmp_path / "map.npy").shape == (1, 24, 24)
 
 
 def test_the_whole_prediction_instead_of_a_label(explain, folder, tmp_path, network):
