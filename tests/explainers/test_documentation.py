@@ -69,8 +69,17 @@ def test_the_index_leads_to_every_page_and_names_its_class():
     ]
 
 
+def anchors(page):
+    """What a link may name behind "#": the headings, in GitHub's spelling."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere():
     for page in [DOCS.parent / "README.md", *DOCS.rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            path, _, anchor = target.partition("#")
+            found = page.parent / path if path else page
             if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} leads to {target}"
+                assert found.exists(), f"{page.name} leads to {target}"
+                assert not anchor or anchor in anchors(found), f"{page.name} leads to {target}"
