@@ -87,7 +87,9 @@ def test_every_method_makes_a_condition_with_pictures(naming: Callable[..., str]
         assert exhibit.heatmap is not None, name
         rows = frozen.stimulus_set.needed_heatmaps.filter(level=levels["heatmap"])
         assert len(rows) == 3  # the example, and two figures of the instructions
+        whole = registry.method(name).class_agnostic
         for row in rows.select_related("heatmap"):
+            assert (row.heatmap.label == "") is whole
             full = {**registry.parameters(name), **cheap(name, ON_SCENES)}
             del full["batch_size"]
             assert row.heatmap.parameters == json.loads(json.dumps(full))
@@ -97,6 +99,38 @@ def test_every_method_makes_a_condition_with_pictures(naming: Callable[..., str]
         assert ((drawn > 40).mean((1, 2)) > 0.005).all(), name
         low, high = np.percentile(drawn, [5, 99.5], axis=(1, 2))
         assert np.median(high - low) > 25, name
+
+
+def test_a_method_that_knows_no_label_makes_one_heatmap_of_an_image(
+    own_files: None, spec_text: SpecText
+):
+    """However many labels the image is an example for; every task finds it all the same."""
+    levels = {"the-fem": {"method": "fem"}, "the-gradient": {"method": "gradient"}}
+    version = create(
+        spec_text(
+            slug="methods",
+            factors={"heatmap": {"levels": ["none", *levels]}},
+            heatmaps={"lrp": ..., "multiscale": ..., **levels},
+            stimuli={"split": "all", "overlay_scale": "label"},
+            tasks={"new_images": {"cat": {"TP": 1, "FN": 1}, "horse": {"FP": 1, "FN": 1}}},
+        )
+    )
+    needed = version.stimulus_set.needed_heatmaps.select_related("heatmap")
+    shown = {
+        (one.heatmap.image_id, one.heatmap.label) for one in needed.filter(level="the-gradient")
+    }
+    images = {image for image, _ in shown}
+    rows = [(one.heatmap.image_id, one.heatmap.label) for one in needed.filter(level="the-fem")]
+    assert sorted(rows) == sorted((image, "") for image in images)
+    assert len(images) < len(shown)  # some images are examples for both labels
+    services.ledger_drain(version=version)
+    for task in selectors.tasks_of(version):
+        groups = selectors.task_exhibits(task, {"heatmap": "the-fem", "scores": "hidden"}).groups
+        assert all(exhibit.heatmap for _, exhibits in groups for exhibit in exhibits)
+    assert not [p for p in services.publish_problems(version=version) if "not in the ledger" in p]
+    needed.filter(level="the-fem").update(strongest=None, weakest=None)
+    found = " ".join(services.publish_problems(version=version))
+    assert "screening.items.heatmap_a: the the-fem heatmap of the TP image of 'car' has no" in found
 
 
 def test_the_documented_example_makes_a_study(own_files: None, spec_text: SpecText):
