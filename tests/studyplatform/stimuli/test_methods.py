@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from explainers import available, registry
 from studyplatform.stimuli import media, selectors, services
-from studyplatform.stimuli.models import Heatmap, StimulusSet
+from studyplatform.stimuli.models import Heatmap, Prediction, StimulusSet
 from studyplatform.stimuli.services import publishing
 from studyplatform.studies.models import StudyVersion
 from studyplatform.studies.services import StudyError, team_get_or_create
@@ -181,6 +181,41 @@ def test_a_batch_size_is_used_but_asks_for_no_other_heatmap(naming: Callable[...
     assert used == 2
     entered = publishing.manifest(alone.stimulus_set)["heatmaps"]
     assert all("batch_size" not in one["parameters"] for one in entered)
+
+
+def test_a_network_that_will_not_do_is_refused_at_the_door(
+    naming: Callable[..., str], tmp_path: Path
+):
+    """Grad-CAM and FEM find no convolution, LRP no way through a layer; each level is named."""
+    import keras
+
+    from explainers import demo
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((96, 96, 3)),
+            layers.AveragePooling2D(24),
+            layers.LayerNormalization(name="the_layer"),
+            layers.Flatten(),
+            layers.Dense(8, activation="sigmoid"),
+        ]
+    )
+    model.save(tmp_path / "dense.keras")
+    services.classifier_register(
+        name="dense", path=tmp_path / "dense.keras", labels=list(demo.LABELS), preprocess="unit"
+    )
+    levels = ("fem", "gradient", "grad-cam", "lrp", "occlusion")
+    with pytest.raises(StudyError) as caught:
+        create(
+            naming({name: {} for name in levels}, stimuli={"split": "all", "classifier": "dense"})
+        )
+    found = dict(problem.split(": ", 1) for problem in caught.value.problems)
+    assert set(found) == {"heatmaps.the-fem", "heatmaps.the-grad-cam", "heatmaps.the-lrp"}
+    assert "convolution" in found["heatmaps.the-fem"]
+    assert "convolution" in found["heatmaps.the-grad-cam"]
+    assert "the_layer" in found["heatmaps.the-lrp"]
+    assert not Prediction.objects.filter(classifier__name="dense").exists()
 
 
 @pytest.mark.parametrize("name", available())
