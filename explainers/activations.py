@@ -6,6 +6,7 @@ name where that is enough. The model itself is only read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -188,6 +189,14 @@ def _named(calls: Sequence[Call], layer: str) -> int:
     return found[-1]
 
 
+def _is_activation_function(operation: Any) -> bool:
+    """An activation called as a function, such as `keras.ops.relu`: an operation, no layer."""
+    import keras
+
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(operation).__name__).lower()
+    return not isinstance(operation, keras.Layer) and hasattr(keras.activations, name)
+
+
 def _last_map(calls: Sequence[Call]) -> int:
     from keras import layers as k
 
@@ -206,9 +215,11 @@ def _last_map(calls: Sequence[Call]) -> int:
     activated = own != "linear"
     while (reader := _only_reader(calls, position)) is not None:
         operation = calls[reader].operation
-        if not isinstance(operation, k.Concatenate if activated else (*functions, *passing)):
+        activates = isinstance(operation, functions) or _is_activation_function(operation)
+        passes = isinstance(operation, passing) or activates
+        if not (isinstance(operation, k.Concatenate) if activated else passes):
             break
-        activated = activated or isinstance(operation, functions)
+        activated = activated or activates
         position = reader
     return position
 

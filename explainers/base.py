@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ Maps = Callable[[], "NDArray[np.float32]"]
 class Partial:
     """How far an explanation has come.
 
-    done, total: predictions made, and to be made.
+    done, total: predictions made, and to be made; maps, for methods that go through the network.
     heatmap: what the predictions so far give, float32 `(H, W)` or `(targets, H, W)`; worked out
     when it is asked for, so read it before taking the next Partial.
     standard_error: of a sampled method's map, in its shape and units, over the chance in its
@@ -71,9 +71,12 @@ class Explainer(ABC):
     all targets from `_steps`: one pass over the predictions serves every target.
 
     class_agnostic: the method explains the whole prediction at once and knows no target.
+    linear: the map is linear in the scores, so that a weighted sum of classes is explained like a
+    single one; `_steps` then takes weights `(classes, 1)` in place of targets too.
     """
 
     class_agnostic: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
 
     def __init__(self, classifier: Classifier, *, batch_size: int = 64) -> None:
         if not isinstance(classifier, Classifier):
@@ -91,8 +94,9 @@ class Explainer(ABC):
         raw and signed: never normalised, thresholded or blurred.
 
         For CLASS_AGNOSTIC one map `(H, W)` of the whole prediction: the sum over all classes of
-        score * map of that class (000 §4.2), from the same forward passes; the method's own map
-        where it is class-agnostic itself. Such a method gives the same map for every target.
+        score * map of that class (000 §4.2), from the same forward passes and one of the image;
+        the method's own map where it is class-agnostic itself. Such a method gives the same map
+        for every target.
 
         Raises ExplainerError for an unusable image or target, before any prediction.
         """
@@ -123,7 +127,7 @@ class Explainer(ABC):
         """Raise ExplainerError where the hyper-parameters do not fit this image."""
 
     @abstractmethod
-    def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
+    def _steps(self, image: NDArray[np.float32], targets: Any) -> Iterator[Partial]:
         """Partial maps `(targets, H, W)` of a checked image.
 
         Where the method is class-agnostic, `targets` is empty and the maps are `(1, H, W)`.
@@ -132,6 +136,10 @@ class Explainer(ABC):
     def _weighted(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
         """The class-agnostic map of a class-specific method (000 §4.2)."""
         scores = self.classifier.predict(image[np.newaxis], batch_size=1)[0]
+        if self.linear:
+            for step in self._steps(image, scores[:, np.newaxis].astype(np.float64)):
+                yield step.each(lambda maps: maps[0])
+            return
         for step in self._steps(image, targets):
             yield Partial(step.done, step.total, partial(_score_weighted, step, scores))
 

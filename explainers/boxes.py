@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explainers.errors import ExplainerError
+from explainers.parameters import is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,17 +74,14 @@ def check_fill(fill: Any) -> str | tuple[float, ...]:
         return fill
     if isinstance(fill, (Sequence, np.ndarray)) and not isinstance(fill, str):
         colour = tuple(fill)
-        if len(colour) in (1, 3) and all(_is_level(level) for level in colour):
+        if len(colour) in (1, 3) and all(
+            is_number(level) and 0 <= level <= 255 for level in colour
+        ):
             return tuple(float(level) for level in colour)
     raise ExplainerError(
         f"fill is {fill!r}; expected one of {', '.join(FILLS)}, "
         "or a colour: one number 0..255 per channel."
     )
-
-
-def _is_level(value: Any) -> bool:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return number and 0 <= value <= 255
 
 
 def fill_colours(

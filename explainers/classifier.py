@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -45,6 +45,9 @@ LARGEST_BATCH = 4096
 _MOST_GRAPHS = 16  # images of many sizes need a graph each
 
 Target = str | int | Sequence[str | int] | _Whole
+
+Outputs: TypeAlias = "tuple[int, ...] | NDArray[np.floating]"
+"""What a target stands for: outputs by index, or weighted sums of them, `(classes, sums)`."""
 
 
 class Classifier:

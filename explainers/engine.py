@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from explainers.classifier import Classifier, check_batch_size
+from explainers.classifier import Classifier, Outputs, check_batch_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +62,11 @@ def score_batches(
             for array in perturbation.per_mask
         ]
         yield slice(start, start + used), call(shared, batch)[:used]
+
+
+def picked(scores: NDArray[Any], targets: Outputs) -> NDArray[Any]:
+    """Of scores `(n, classes)` those of the targets, `(n, targets)`."""
+    return scores @ targets if isinstance(targets, np.ndarray) else scores[:, targets]
 
 
 def _compiled(

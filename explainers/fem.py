@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from explainers.activations import Halves, enlarge
 from explainers.classifier import Classifier
-from explainers.errors import ExplainerError
 from explainers.network import NetworkExplainer, compiled
+from explainers.parameters import at_least
 
 
 class Fem(NetworkExplainer):
@@ -44,20 +41,12 @@ class Fem(NetworkExplainer):
         batch_size: int = 64,
     ) -> None:
         super().__init__(classifier, batch_size=batch_size)
-        self.k = _checked(k)
+        self.k = at_least("k", k, 0)
         halves = Halves(classifier.require_network("FEM"), layer)
         self.layer = halves.layer
         self._maps = classifier.cached_graph(
             ("fem", self.layer, self.k), lambda: _graph(classifier, halves, self.k)
         )
-
-
-def _checked(k: Any) -> float:
-    if isinstance(k, bool) or not isinstance(k, (int, float, np.number)):
-        raise ExplainerError(f"k is {k!r}; expected a number of 0 or more.")
-    if not 0 <= k <= sys.float_info.max:  # NaN fails too
-        raise ExplainerError(f"k is {k}; expected a number of 0 or more.")
-    return float(k)
 
 
 def _graph(classifier: Classifier, halves: Halves, k: float) -> Callable[[Any, Any], Any]:

@@ -102,6 +102,9 @@ class H2O(Explainer):
 
     def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
         height, width, _ = image.shape
+        if self.classifier.model is None and self.segmenter is None:
+            # A function that fails does so before the segmentation, which takes seconds.
+            self.classifier.predict(image[np.newaxis], self.batch_size)
         least = (height * width) ** 0.5 if self.min_pixels is None else self.min_pixels
         tree = hierarchy((height, width), self._split(image), k=self.k, min_pixels=least)
         if not tree.nodes:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explainers.base import Explainer, Partial
-from explainers.classifier import Classifier
-from explainers.engine import score_batches
+from explainers.classifier import Classifier, Outputs
+from explainers.engine import picked, score_batches
 from explainers.errors import ExplainerError
 from explainers.parameters import whole, within
 from explainers.regions import RegionFills, region_means
@@ -49,6 +49,8 @@ class Lime(Explainer):
     NaN while there are not more samples than that. It does not say how well a linear model fits.
     """
 
+    linear = True
+
     def __init__(
         self,
         classifier: Classifier,
@@ -75,7 +77,10 @@ class Lime(Explainer):
         self.segmenter = segmenter
         self.seed = whole("seed", seed, minimum=0)
 
-    def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
+    def _steps(self, image: NDArray[np.float32], targets: Outputs) -> Iterator[Partial]:
+        if self.classifier.model is None and self.segmenter is None:
+            # A function that fails does so before the segmentation, which takes seconds.
+            self.classifier.predict(image[np.newaxis], self.batch_size)
         regions = self._regions(image)
         count = int(regions.max()) + 1
         kept = draw(self.seed, self.samples, count)
@@ -83,7 +88,7 @@ class Lime(Explainer):
         masked = np.zeros((self.samples, max(16, 2 ** (count - 1).bit_length())), bool)
         masked[:, :count] = ~kept
         ways = RegionFills(image, region_means(image, regions), regions, masked)
-        scores = np.empty((self.samples, len(targets)))
+        scores = np.empty((self.samples, np.shape(targets)[-1]))
 
         def maps(done: int, fit: Fit) -> NDArray[np.float32]:
             found = fit(
@@ -92,7 +97,7 @@ class Lime(Explainer):
             return found.T[:, regions].astype(np.float32)
 
         for part, found in score_batches(self.classifier, ways, batch_size=self.batch_size):
-            scores[part] = found[:, targets]
+            scores[part] = picked(found, targets)
             yield Partial(
                 part.stop,
                 self.samples,

@@ -39,6 +39,8 @@ class NetworkExplainer(Explainer):
         """
         stack = check_images(images, self.classifier.input_shape)
         targets = self.classifier.indices(target)
+        if target is CLASS_AGNOSTIC and not self.class_agnostic:  # one by one: maps of all classes
+            return np.stack([self.explain(image, target) for image in stack])
         explained = () if self.class_agnostic else targets
         found = np.zeros((len(stack), len(explained) or 1, *stack.shape[1:3]), np.float32)
         for _ in self._fill(found, stack, explained):
@@ -47,9 +49,6 @@ class NetworkExplainer(Explainer):
             return found[:, 0]
         if self.class_agnostic:
             return np.repeat(found, len(targets), axis=1)
-        if target is CLASS_AGNOSTIC:
-            scores = self.classifier.predict(stack, batch_size=self.batch_size)
-            return np.einsum("nt,nthw->nhw", scores, found)
         return found
 
     def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:

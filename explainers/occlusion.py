@@ -9,8 +9,8 @@ import numpy as np
 
 from explainers.base import Explainer, Partial
 from explainers.boxes import Boxes, Fill, check_fill, fill_colours
-from explainers.classifier import Classifier
-from explainers.engine import score_batches
+from explainers.classifier import Classifier, Outputs
+from explainers.engine import picked, score_batches
 from explainers.errors import ExplainerError
 from explainers.parameters import whole
 
@@ -30,6 +30,8 @@ class Occlusion(Explainer):
     pixel is left out); the box itself where None. fill: "black" (the source's), "grey" (169),
     "mean" of the box, "surround", or a colour; see `boxes.fill_colours`.
     """
+
+    linear = True
 
     def __init__(
         self,
@@ -58,14 +60,14 @@ class Occlusion(Explainer):
             )
         fill_colours(image, np.zeros((1, 4), np.int32), self.fill)
 
-    def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
+    def _steps(self, image: NDArray[np.float32], targets: Outputs) -> Iterator[Partial]:
         rows, columns = (self._spans(size) for size in image.shape[:2])
         boxes = np.zeros((1 + len(rows) * len(columns), 4), np.int32)  # the first one: no box
         boxes[1:, 0::2] = np.repeat(rows, len(columns), axis=0)
         boxes[1:, 1::2] = np.tile(columns, (len(rows), 1))
         perturbation = Boxes(image, boxes, fill_colours(image, boxes, self.fill))
 
-        scores = np.full((len(targets), len(boxes)), np.nan)
+        scores = np.full((np.shape(targets)[-1], len(boxes)), np.nan)
         covers_y, covers_x = _cover(rows, image.shape[0]), _cover(columns, image.shape[1])
 
         def heatmap() -> NDArray[np.float32]:
@@ -77,7 +79,7 @@ class Occlusion(Explainer):
             return (sums / np.maximum(counts, 1)).astype(np.float32)
 
         for part, found in score_batches(self.classifier, perturbation, batch_size=self.batch_size):
-            scores[:, part] = found[:, targets].T
+            scores[:, part] = picked(found, targets).T
             yield Partial(part.stop, len(boxes), heatmap)
 
     def _importance(
@@ -110,6 +112,8 @@ class OccludingPatches(Occlusion):
     50 and 100. stride: the patch's side where None. fill: grey (004 does not say which: 169,
     ours); or as for `Occlusion`.
     """
+
+    linear = False  # one minus the score: the sum over classes has as many ones as classes
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,21 +29,31 @@ def fraction(name: str, value: Any) -> float:
 
 def within(name: str, value: Any, low: float, high: float) -> float:
     """A number from `low` to `high`, both included."""
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not low <= value <= high:  # NaN fails too
+    if not is_number(value) or not low <= value <= high:  # NaN fails too
         raise ExplainerError(f"{name} is {value!r}; expected a number from {low} to {high}.")
     return float(value)
 
 
 def between(name: str, value: Any, low: float, high: float) -> float:
     """A number strictly between two others."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+    if not is_number(value):
         raise ExplainerError(f"{name} is {value!r}; expected a number between {low} and {high}.")
     if not low < value < high:  # NaN fails too
         raise ExplainerError(
             f"{name} is {value}; expected between {low} and {high}, both excluded."
         )
     return float(value)
+
+
+def at_least(name: str, value: Any, low: float) -> float:
+    """A finite number from `low` up."""
+    if not is_number(value) or not low <= value <= sys.float_info.max:  # NaN fails too
+        raise ExplainerError(f"{name} is {value!r}; expected a number of {low} or more.")
+    return float(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:

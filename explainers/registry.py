@@ -1,4 +1,4 @@
-"""The methods by name; each one's module is imported when it is first asked for."""
+"""The methods by name, and what is known of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from explainers.errors import ExplainerError
 
 @dataclass(frozen=True)
 class Method:
-    """What is known of a method without importing it.
+    """What is known of a method.
 
     What 000's Table 2 lists of a method: its family, "occlusion" (it covers parts of the image),
     "gradient" (it goes back through the network) or "activation" (it reads a layer);

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from explainers.base import Explainer, Partial
-from explainers.classifier import Classifier
-from explainers.engine import score_batches
+from explainers.classifier import Classifier, Outputs
+from explainers.engine import picked, score_batches
 from explainers.errors import ExplainerError
-from explainers.parameters import between, flag, whole
+from explainers.parameters import between, flag, is_number, whole
 from explainers.sampling import MOST_COLOURS, MOST_MASKS, Estimate, GridMasks, draw
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ Colour = str | Sequence[float]
 class _Sampled(Explainer):
     """Random masks from coarse grids; what is done with the scores is the subclasses'."""
 
+    linear = True
     expected: ClassVar[float]  # of the weights
 
     def __init__(
@@ -62,7 +63,7 @@ class _Sampled(Explainer):
                 f"more than the image of {image.shape[0]} x {image.shape[1]} pixels."
             )
 
-    def _steps(self, image: NDArray[np.float32], targets: tuple[int, ...]) -> Iterator[Partial]:
+    def _steps(self, image: NDArray[np.float32], targets: Outputs) -> Iterator[Partial]:
         colours = self._colours(image.shape[2])
         weights = self._weights(len(colours))
         cells, shifts = draw(
@@ -75,9 +76,9 @@ class _Sampled(Explainer):
         )
         masks = GridMasks(image, colours, cells, shifts)
         estimate = Estimate(weights, self.expected, self.centred)
-        scores = np.empty((self.masks, len(targets)))
+        scores = np.empty((self.masks, np.shape(targets)[-1]))
         for part, found in score_batches(self.classifier, masks, batch_size=self.batch_size):
-            scores[part] = found[:, targets]
+            scores[part] = picked(found, targets)
             known = scores[: part.stop]
             yield Partial(
                 part.stop,
@@ -249,7 +250,7 @@ class McRise(_Sampled):
 
     def _weights(self, colours: int) -> NDArray[np.float64]:
         kept = np.full((colours, 1), -1 / (1 - self.p_mask))
-        return np.hstack([kept, colours / self.p_mask * np.eye(colours)])
+        return np.hstack([kept, np.diag(np.full(colours, colours / self.p_mask))])
 
     def _shaped(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         return maps
@@ -283,13 +284,10 @@ def _checked_colour(colour: Colour) -> str | tuple[float, ...]:
         return colour
     if isinstance(colour, (Sequence, np.ndarray)) and not isinstance(colour, str):
         levels = tuple(colour)
-        if len(levels) in (1, 3) and all(_is_level(level) for level in levels):
+        if len(levels) in (1, 3) and all(
+            is_number(level) and 0 <= level <= 255 for level in levels
+        ):
             return tuple(float(level) for level in levels)
     raise ExplainerError(
         f"colours hold {colour!r}; expected {', '.join(COLOURS)}, or 1 or 3 numbers 0..255 each."
     )
-
-
-def _is_level(value: object) -> bool:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return number and 0 <= value <= 255  # type: ignore[operator]

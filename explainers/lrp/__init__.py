@@ -5,11 +5,8 @@ heatmap = LRP(classifier, composite="preset-a-flat").explain(image, target="hors
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
@@ -18,6 +15,7 @@ from explainers.lrp.composites import NAMES, Composite
 from explainers.lrp.fold import fold
 from explainers.lrp.graph import read
 from explainers.network import NetworkExplainer
+from explainers.parameters import at_least
 
 __all__ = ["LRP", "NAMES", "Composite"]
 
@@ -57,7 +55,7 @@ class LRP(NetworkExplainer):
     ) -> None:
         super().__init__(classifier, batch_size=batch_size)
         if epsilon is not None:
-            epsilon = _checked_epsilon(epsilon)
+            epsilon = at_least("epsilon", epsilon, 0)
         self.composite = composite
         self.epsilon = epsilon
         model = classifier.require_network("LRP")
@@ -76,11 +74,3 @@ class LRP(NetworkExplainer):
             rules = composites.named(composite, epsilon=epsilon)
             key = ("lrp", composite, epsilon)
             self._maps = classifier.cached_graph(key, lambda: build(rules))
-
-
-def _checked_epsilon(epsilon: Any) -> float:
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.number)):
-        raise ExplainerError(f"epsilon is {epsilon!r}; expected a number of 0 or more.")
-    if not 0 <= epsilon <= sys.float_info.max:  # NaN fails too
-        raise ExplainerError(f"epsilon is {epsilon}; expected a number of 0 or more.")
-    return float(epsilon)

@@ -105,6 +105,17 @@ def test_the_last_convolutions_activation(kind):
     assert Halves(functional(body())).layer == expected
 
 
+@pytest.mark.parametrize("function", [keras.ops.relu, keras.activations.relu, keras.ops.hard_silu])
+def test_an_activation_called_as_a_function(function):
+    model = functional(lambda x: function(conv()(x)))
+    halves = Halves(model)
+    assert halves.layer not in ("conv", "image")
+    images = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])).astype(np.float32)
+    found = halves.activation(halves.trunk(images))
+    np.testing.assert_array_equal(found, function(model.get_layer("conv")(images)))
+    assert Halves(functional(lambda x: conv()(x) * 2.0)).layer == "conv"
+
+
 def test_in_a_network_for_images_of_any_size():
     model = functional(chain(conv(**RELU), layers.MaxPooling2D()), shape=(None, None, 3))
     assert Halves(model).layer == "conv"

@@ -247,6 +247,18 @@ def test_the_segmenter_sees_the_networks_input(network, black_box):
         np.testing.assert_array_equal(explainer._network_input(picture), picture)
 
 
+def test_superpixels_are_those_of_the_networks_input(network):
+    """BGR with the means taken off falls apart otherwise than the photograph itself."""
+    photograph = Image.fromarray(skimage.data.coffee()).resize((24, 24))
+    picture = np.asarray(photograph, np.float32)
+    classifier = Classifier.from_keras(network, labels=None, preprocess="caffe")
+    explainer, whole = H2O(classifier, sigma=0), np.ones((24, 24), bool)
+    prepared = picture[..., ::-1] - np.float32([103.939, 116.779, 123.68])
+    found = explainer._split(picture)(whole, 4)
+    np.testing.assert_array_equal(found, slic(prepared, sigma=0)(whole, 4))
+    assert (found != slic(picture, sigma=0)(whole, 4)).any()
+
+
 # -- the contract ---------------------------------------------------------------------------------
 
 

@@ -396,3 +396,27 @@ def test_nothing_of_the_masks_size_is_kept(linear):
     cells, shifts = draw(0, 100, size=(224, 224), grid=(7, 7), p_mask=0.5)
     masks = GridMasks(np.zeros((224, 224, 3), np.float32), np.zeros((0, 3)), cells, shifts)
     assert sum(array[0].nbytes for array in masks.per_mask) == 64 + 8
+
+
+@pytest.mark.parametrize("method", [Rise, DebiasedRise, McRise])
+@pytest.mark.parametrize("centred", [False, True])
+def test_the_whole_prediction_is_one_weighted_score(black_box, method, centred):
+    """Its map is sum of score * map, its standard error that of the weighted score itself."""
+    weights = np.array([[0.2, 0.5, 0.1], [0.7, 0.1, 0.3]])
+
+    def function(images):
+        means = images.reshape(len(images), -1, images.shape[-1])[:, ::5].mean(1) / 255
+        return means @ weights.T
+
+    def weighted(images):
+        return (function(images) @ function(IMAGE[np.newaxis].astype(np.float32))[0])[:, None]
+
+    settings = {"grid": 3, "masks": 40, "centred": centred}
+    several = method(black_box(function, 2), **settings)
+    *_, last = several.iter_explain(IMAGE, CLASS_AGNOSTIC)
+    *_, one = method(black_box(weighted), **settings).iter_explain(IMAGE, 0)
+    np.testing.assert_allclose(last.heatmap, one.heatmap, atol=1e-6)
+    np.testing.assert_allclose(last.standard_error, one.standard_error, atol=1e-6)
+    scores = several.classifier.predict(IMAGE[np.newaxis])[0]
+    total = np.tensordot(scores, several.explain(IMAGE, ALL), 1)
+    np.testing.assert_allclose(last.heatmap, total, atol=1e-6)
