@@ -152,7 +152,7 @@ def _title(cell: Cell) -> str:
 
 
 def _memory(cell: Cell) -> str:
-    return f"{'' if cell['memory_of_all'] else '≈ '}{cell['memory']:.0f}"
+    return f"{'' if cell['memory_of_all'] else '≈ '}{round(cell['memory'])}"
 
 
 def _share(cell: Cell) -> float:
