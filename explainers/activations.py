@@ -75,24 +75,24 @@ class Halves:
         self._head = heads.find(model)
         self._calls: list[Call] = []
         _open(model, [_IMAGE], "", self._calls)
-        self._cut = _last_map(self._calls) if layer is None else _named(self._calls, layer)
-        self.layer = self._calls[self._cut].name
+        self.cut = _last_map(self._calls) if layer is None else _named(self._calls, layer)
+        self.layer = self._calls[self.cut].name
 
     def trunk(self, images: Any) -> dict[int, Any]:
         """What the layers up to the cut yield for preprocessed images; see `activation`."""
         values = {_IMAGE: images}
-        for call in self._calls[: self._cut + 1]:
+        for call in self._calls[: self.cut + 1]:
             call.run(values)
         return values
 
     def activation(self, values: dict[int, Any]) -> Any:
         """The map `(N, h, w, channels)` among the values of `trunk`."""
-        return values[self._calls[self._cut].outputs[0]]
+        return values[self._calls[self.cut].outputs[0]]
 
     def scores(self, values: dict[int, Any], activation: Any) -> Any:
         """Scores before softmax or sigmoid `(N, classes)`, going on from an activation."""
-        values = values | {self._calls[self._cut].outputs[0]: activation}
-        *between, last = self._calls[self._cut + 1 :]
+        values = values | {self._calls[self.cut].outputs[0]: activation}
+        *between, last = self._calls[self.cut + 1 :]
         for call in between:
             call.run(values)
         if self._head.activation != "linear":

@@ -287,11 +287,11 @@ class Classifier:
         import tensorflow as tf
 
         graph = self._graph(kind)
-        return lambda batch: graph(tf.constant(batch)).numpy()
+        return lambda batch: check_finite(graph(tf.constant(batch)).numpy(), "scores")
 
     def _call_function(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         assert self._function is not None
-        scores = np.asarray(self._function(batch))
+        scores = np.array(self._function(batch))  # a copy: it may be the function's own buffer
         expected = (len(batch), len(self.labels))
         if scores.shape != expected or scores.dtype.kind not in "uifb":
             raise ExplainerError(
@@ -317,6 +317,16 @@ class Classifier:
 def is_single(target: Target) -> bool:
     """Whether the target is one label or index, so that its map has no leading axis."""
     return isinstance(target, (str, int, np.integer))
+
+
+def check_finite(values: NDArray[Any], what: str) -> NDArray[Any]:
+    """The values a network gave; ExplainerError where they are NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise ExplainerError(
+            f"The network gives {what} that are NaN or infinite; its weights or its preprocessing "
+            "are broken, or an image has values it was not made for."
+        )
+    return values
 
 
 def check_batch_size(batch_size: int) -> int:

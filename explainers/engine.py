@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from explainers.classifier import Classifier, Outputs, check_batch_size
+from explainers.classifier import Classifier, Outputs, check_batch_size, check_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def _compiled(
     graph = classifier.cached_graph(key, build)
     if network is None:
         return lambda shared, batch: classifier.score(graph(shared, batch).numpy())
-    return lambda shared, batch: graph(shared, batch).numpy()
+    return lambda shared, batch: check_finite(graph(shared, batch).numpy(), "scores")
 
 
 def _padded(array: NDArray[Any], size: int) -> NDArray[Any]:

@@ -45,7 +45,7 @@ class Fem(NetworkExplainer):
         halves = Halves(classifier.require_network("FEM"), layer)
         self.layer = halves.layer
         self._maps = classifier.cached_graph(
-            ("fem", self.layer, self.k), lambda: _graph(classifier, halves, self.k)
+            ("fem", halves.cut, self.k), lambda: _graph(classifier, halves, self.k)
         )
 
 

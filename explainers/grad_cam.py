@@ -38,7 +38,7 @@ class GradCam(NetworkExplainer):
         halves = Halves(classifier.require_network("Grad-CAM"), layer)
         self.layer = halves.layer
         self._maps = classifier.cached_graph(
-            ("grad-cam", self.layer), lambda: _graph(classifier, halves)
+            ("grad-cam", halves.cut), lambda: _graph(classifier, halves)
         )
 
 

@@ -26,6 +26,7 @@ Segmenter = Callable[["NDArray[np.float32]", "NDArray[np.bool_]", int], "ArrayLi
 """(the network's input `(H, W, C)`, the part to split, k) -> labels; see `segmentation.Split`."""
 
 CONFIDENCE = 0.95
+MOST_PREDICTIONS = 10**7
 
 
 class H2O(Explainer):
@@ -111,8 +112,14 @@ class H2O(Explainer):
             raise ExplainerError(
                 "The segmenter found fewer than 2 superpixels in the image: nothing to mask."
             )
-        masks = Masks.of(tree)
         palette = colour_grid(image, self.z)
+        count = sum(2 ** (len(node) - 1) - 2 for node in tree.nodes)
+        if count * len(palette) > MOST_PREDICTIONS:
+            raise ExplainerError(
+                f"{count} masks in {len(palette)} colours are more predictions than the "
+                f"{MOST_PREDICTIONS} allowed: lower k or z, or raise min_pixels."
+            )
+        masks = Masks.of(tree)
         seen = Distances(masks, len(palette))
         rounds = self._rounds(len(masks), len(palette))
         sampled = self.colours == "adaptive"

@@ -122,6 +122,7 @@ def _activation(operation: Any) -> Literal["softmax", "sigmoid", "linear"]:
     name = type(operation).__name__.lower()
     if name not in ("softmax", "sigmoid"):
         name = getattr(getattr(operation, "activation", None), "__name__", "")
+        name = name.removesuffix("_v2")  # tf.nn.softmax calls itself softmax_v2
     return name if name in ("softmax", "sigmoid") else "linear"  # type: ignore[return-value]
 
 

@@ -108,7 +108,13 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
             picture = upright.convert("L" if channels == 1 else "RGB")
     except FileNotFoundError:
         raise ExplainerError(f"There is no image file {path}.") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
         raise ExplainerError(f"{path} cannot be read as an image: {error}.") from None
     if height is not None and width is not None:
         picture = picture.crop(centred(picture.size, width / height))

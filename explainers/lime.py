@@ -25,6 +25,9 @@ Segmenter = Callable[["NDArray[np.float32]"], "ArrayLike"]
 Fit = Callable[..., "NDArray[np.float64]"]
 
 
+MOST_SUPERPIXELS = 4096  # the regression solves for all of them at once
+
+
 class Lime(Explainer):
     """The weights of superpixels in a linear model of the score (Ribeiro et al. 2016: 000 [19]).
 
@@ -83,6 +86,11 @@ class Lime(Explainer):
             self.classifier.predict(image[np.newaxis], self.batch_size)
         regions = self._regions(image)
         count = int(regions.max()) + 1
+        if count > MOST_SUPERPIXELS:
+            raise ExplainerError(
+                f"The image falls into {count} superpixels; expected at most {MOST_SUPERPIXELS}: "
+                "raise max_dist or kernel_size."
+            )
         kept = draw(self.seed, self.samples, count)
         # 16, 32, 64, ... columns: images with about as many superpixels share a graph.
         masked = np.zeros((self.samples, max(16, 2 ** (count - 1).bit_length())), bool)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explainers.base import Explainer, Partial
-from explainers.classifier import CLASS_AGNOSTIC, Target, is_single
+from explainers.classifier import CLASS_AGNOSTIC, Target, check_finite, is_single
 from explainers.errors import ExplainerError
 from explainers.images import check_images
 
@@ -71,7 +71,7 @@ class NetworkExplainer(Explainer):
             for left in range(0, len(columns), wide):
                 chosen = columns[left : left + wide]
                 pairs = tf.constant(np.tile(chosen, (len(part), 1)))
-                maps = self._maps(part, pairs).numpy()
+                maps = check_finite(self._maps(part, pairs).numpy(), "maps")
                 found[start : start + deep, left : left + wide] = maps
                 done += maps.shape[0] * maps.shape[1]
                 yield done

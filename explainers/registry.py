@@ -176,7 +176,7 @@ def parameters(name: str) -> dict[str, Any]:
     }
 
 
-def create(name: str, classifier: Classifier, **chosen: Any) -> Explainer:
+def create(name: str, classifier: Classifier, /, **chosen: Any) -> Explainer:
     """A method by name, with hyper-parameters; ExplainerError for an unknown one."""
     known = parameters(name)
     unknown = [key for key in chosen if key not in known]

@@ -14,7 +14,7 @@ from explainers.classifier import Classifier, Outputs
 from explainers.engine import picked, score_batches
 from explainers.errors import ExplainerError
 from explainers.parameters import between, flag, is_number, whole
-from explainers.sampling import MOST_COLOURS, MOST_MASKS, Estimate, GridMasks, draw
+from explainers.sampling import MOST_CELLS, MOST_COLOURS, MOST_MASKS, Estimate, GridMasks, draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +61,13 @@ class _Sampled(Explainer):
             raise ExplainerError(
                 f"grid is {self.grid[0]} x {self.grid[1]}, "
                 f"more than the image of {image.shape[0]} x {image.shape[1]} pixels."
+            )
+
+        cells = self.masks * (self.grid[0] + 1) * (self.grid[1] + 1)
+        if cells > MOST_CELLS:
+            raise ExplainerError(
+                f"{self.masks} masks of a grid of {self.grid[0]} x {self.grid[1]} have {cells} "
+                f"cells; expected at most {MOST_CELLS}: fewer masks, or a coarser grid."
             )
 
     def _steps(self, image: NDArray[np.float32], targets: Outputs) -> Iterator[Partial]:

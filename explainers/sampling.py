@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_COLOURS = 255  # a cell is one byte
 MOST_MASKS = 10**6  # their grids and scores are kept
+MOST_CELLS = 10**9  # of all grids; a byte each
 
 _BLOCK = 2**16  # cells taken at once; bounds the memory
 _TARGETS = 8  # targets taken at once; likewise

@@ -274,3 +274,33 @@ def test_black_boxes(black_box, images):
 def test_odd_batch_sizes(classifier, images, batch_size):
     with pytest.raises(ExplainerError, match="batch size is"):
         classifier.predict(images, batch_size)
+
+
+def test_softmax_by_tensorflows_own_name_is_softmax():
+    import keras
+    import tensorflow as tf
+
+    image = keras.Input((4, 4, 3))
+    flat = keras.layers.Flatten()(image)
+    model = keras.Model(image, keras.layers.Dense(3, activation=tf.nn.softmax)(flat))
+    classifier = Classifier.from_keras(model, labels=None)
+    assert classifier.activation == "softmax"
+    picture = np.full((1, 4, 4, 3), 9, np.uint8)
+    logits = classifier.logits(picture)
+    assert not np.allclose(logits, classifier.predict(picture))
+    np.testing.assert_allclose(
+        tf.nn.softmax(logits).numpy(), classifier.predict(picture), rtol=1e-5
+    )
+
+
+def test_a_functions_own_buffer_is_copied(black_box):
+    buffer = np.zeros((1, 1))
+
+    def function(images):
+        buffer[0] = images.mean()
+        return buffer
+
+    classifier = black_box(function)
+    first = classifier.score(np.full((1, 2, 2, 3), 1, np.float32))
+    classifier.score(np.full((1, 2, 2, 3), 5, np.float32))
+    assert first == 1

@@ -391,3 +391,47 @@ def test_a_network_without_a_convolution(picture):
         else:
             assert made(name, dense).explain(picture, "dog").shape[-2:] == (20, 28)
     assert refused == {"grad-cam", "fem"}
+
+
+# What these read of a network knows nothing of its last bias.
+WITHOUT_LAST_BIAS = ("fem", "grad-cam", "mwp", "c-mwp")
+
+
+# -- networks and limits that used to hang or to draw nonsense ----------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if n not in WITHOUT_LAST_BIAS])
+def test_a_network_that_gives_nan_is_refused(name):
+    """H2O's rounds never ended on it, and occlusion took NaN for "not predicted yet"."""
+    image = keras.Input((20, 20, 3))
+    features = keras.layers.Conv2D(3, 3, activation="relu")(image)
+    means = keras.layers.GlobalAveragePooling2D()(features)
+    model = keras.Model(image, keras.layers.Dense(2, "sigmoid")(means))
+    *others, bias = model.get_weights()
+    model.set_weights([*others, np.full_like(bias, np.nan)])
+    broken = Classifier.from_keras(model, labels=["a", "b"])
+    picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+    with pytest.raises(ExplainerError, match=r"The network gives \w+ that are NaN or infinite"):
+        create(name, broken, **cheap(name)).explain(picture, "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("rise", {"masks": 10**6, "grid": 60}, "cells; expected at most 1000000000"),
+        ("lime", {"max_dist": 0}, "superpixels; expected at most 4096"),
+        ("h2o", {"k": 10, "z": 16, "min_pixels": 40}, "more predictions than the 10000000"),
+        ("gradient", {"dilations": 10**9}, "dilations is 1000000000; expected 0 to 1000"),
+    ],
+)
+def test_more_than_a_machine_holds_is_refused_before_any_prediction(name, settings, message):
+    picture = np.random.default_rng(0).integers(0, 256, (70, 70, 3)).astype(np.uint8)
+    image = keras.Input((70, 70, 3))
+    means = keras.layers.GlobalAveragePooling2D()(image)
+    model = keras.Model(image, keras.layers.Dense(2, "sigmoid")(means))
+    with pytest.raises(ExplainerError, match=message):
+        next(
+            create(name, Classifier.from_keras(model, labels=["a", "b"]), **settings).iter_explain(
+                picture, "a"
+            )
+        )

@@ -243,3 +243,19 @@ def test_an_unknown_layer_is_refused():
 def test_a_layer_without_a_map_is_refused():
     with pytest.raises(ExplainerError, match=r"'top' yields \(3,\), not a map"):
         GradCam(of(deep()), layer="top")
+
+
+def test_each_use_of_a_shared_layer_has_a_graph_of_its_own():
+    """The layer found by itself is the first use here, the one named the last."""
+    keras.utils.set_random_seed(3)
+    image, shared = keras.Input((12, 12, 3)), keras.layers.ReLU(name="r")
+    first = shared(keras.layers.Conv2D(4, 3)(image))
+    last = shared(keras.layers.MaxPooling2D(4)(first))
+    scores = keras.layers.Dense(3, activation="softmax")(keras.layers.Flatten()(last))
+    model = keras.Model(image, scores)
+    used, fresh = (Classifier.from_keras(model, labels=None) for _ in range(2))
+    picture = np.random.default_rng(3).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    other = GradCam(used).explain(picture, 0)
+    named = GradCam(used, layer="r").explain(picture, 0)
+    np.testing.assert_array_equal(named, GradCam(fresh, layer="r").explain(picture, 0))
+    assert (named != other).any()

@@ -140,10 +140,14 @@ def needed_heatmaps_ensure(*, stimulus_set: StimulusSet) -> None:
         {row.key: row for _, row in wanted}.values(), ignore_conflicts=True, batch_size=500
     )
     ids: dict[str, int] = {}
-    keys = [row.key for _, row in wanted]
-    for start in range(0, len(keys), 500):
-        found = Heatmap.objects.filter(key__in=keys[start : start + 500])
-        ids.update(found.values_list("key", "pk"))
+    for level in {level for level, _ in wanted}:
+        rows = [row for its, row in wanted if its == level]
+        for start in range(0, len(rows), 500):
+            found = Heatmap.objects.filter(key__in=[row.key for row in rows[start : start + 500]])
+            ids.update(found.values_list("key", "pk"))
+            # A batch size is no part of the key: one that failed is to be tried with the new one.
+            open_states = (Heatmap.State.PENDING, Heatmap.State.FAILED)
+            found.filter(state__in=open_states).update(parameters=rows[0].parameters)
     NeededHeatmap.objects.bulk_create(
         (
             NeededHeatmap(stimulus_set=stimulus_set, heatmap_id=ids[row.key], level=level)

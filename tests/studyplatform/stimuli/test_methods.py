@@ -183,6 +183,18 @@ def test_a_batch_size_is_used_but_asks_for_no_other_heatmap(naming: Callable[...
     assert all("batch_size" not in one["parameters"] for one in entered)
 
 
+def test_a_heatmap_that_failed_is_tried_with_the_new_batch_size(naming: Callable[..., str]):
+    first = create(naming({"occlusion": {"box": 48}}))
+    done, failed, *_ = (one.heatmap for one in first.stimulus_set.needed_heatmaps.order_by("pk"))
+    Heatmap.objects.filter(pk=done.pk).update(state=Heatmap.State.DONE, content_sha256="0" * 64)
+    Heatmap.objects.filter(pk=failed.pk).update(state=Heatmap.State.FAILED)
+    create(naming({"occlusion": {"box": 48, "batch_size": 2}}, slug="smaller"))
+    failed.refresh_from_db()
+    assert failed.parameters["batch_size"] == 2
+    done.refresh_from_db()
+    assert "batch_size" not in done.parameters
+
+
 def test_a_network_that_will_not_do_is_refused_at_the_door(
     naming: Callable[..., str], tmp_path: Path
 ):
