@@ -215,7 +215,7 @@ def test_maps_follow_the_weights_the_network_has_now():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"dilations": -1}, "dilations is -1; expected 0 or more"),
+        ({"dilations": -1}, "dilations is -1; expected 0 to 1000"),
         ({"dilations": 1.5}, r"dilations is 1\.5; expected a whole number"),
         ({"batch_size": 0}, "batch size is 0"),
     ],
