@@ -193,8 +193,10 @@ def _is_activation_function(operation: Any) -> bool:
     """An activation called as a function, such as `keras.ops.relu`: an operation, no layer."""
     import keras
 
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(operation).__name__).lower()
-    return not isinstance(operation, keras.Layer) and hasattr(keras.activations, name)
+    called = type(operation).__name__  # "HardSilu"; "ReLU"
+    names = (re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", called).lower(), called.lower())
+    known = any(hasattr(keras.activations, name) for name in names)
+    return known and not isinstance(operation, keras.Layer)
 
 
 def _last_map(calls: Sequence[Call]) -> int:
