@@ -13,7 +13,7 @@ from explainers.errors import ExplainerError
 from explainers.lrp import engine, rules
 from explainers.lrp.fold import fold
 from explainers.lrp.graph import IMAGE, read
-from explainers.lrp.operations import Average, Linear, Maximum, Node, Operation, Sum
+from explainers.lrp.operations import Affine, Average, Linear, Maximum, Node, Operation, Sum
 from explainers.network import NetworkExplainer, compiled
 
 Tensor = Any
@@ -98,15 +98,17 @@ def probabilities(
     top = top_layers(nodes) if contrastive else frozenset()
     waiting = {last: tf.one_hot(targets, tf.shape(values[last])[-1])}
     for position in range(last, stop, -1):
-        node, arrived = nodes[position], waiting.pop(position)
+        node, arrived = nodes[position], waiting.pop(position, None)
+        if arrived is None:  # it leads to gates only
+            continue
         if isinstance(node.operation, Linear):
             rule = _contrast if position in top else _excite
-            shares: Sequence[Tensor] = (engine.apply(rule, steps[position], arrived),)
+            shares: Sequence[Tensor | None] = (engine.apply(rule, steps[position], arrived),)
         else:
             inputs = [values[at] for at in node.inputs]
             shares = _pass(node.operation, inputs, values[position], arrived)
         for at, share in zip(node.inputs, shares, strict=True):
-            if at >= stop:
+            if at >= stop and share is not None:
                 waiting[at] = waiting[at] + share if at in waiting else share
     return waiting[stop]
 
@@ -133,9 +135,11 @@ def _contrast(step: rules.Step, arrived: Tensor) -> Tensor:
 
 def _pass(
     operation: Operation, inputs: Sequence[Tensor], output: Tensor, arrived: Tensor
-) -> Sequence[Tensor]:
+) -> Sequence[Tensor | None]:
     import tensorflow as tf
 
+    if isinstance(operation, Affine):  # unlike relevance, a winner hands on all it has
+        return (arrived,)
     if isinstance(operation, (Average, Sum)):  # their weights are positive
         inputs = [tf.nn.relu(one) for one in inputs]
         output = operation.forward(*inputs)

@@ -46,15 +46,18 @@ def relevance(
     waiting = {len(nodes) - 1: chosen * output[:, tf.newaxis]}
     for position in reversed(range(len(nodes))):
         node = nodes[position]
-        arrived = waiting.pop(position)
+        arrived = waiting.pop(position, None)
+        if arrived is None:  # it leads to gates only
+            continue
         inputs = [values[at] for at in node.inputs]
         if isinstance(node.operation, Linear):
             rule = composite.rule(node.operation.kind, first=position in first)
-            shares: Sequence[Tensor] = (apply(rule, steps[position], arrived),)
+            shares: Sequence[Tensor | None] = (apply(rule, steps[position], arrived),)
         else:
             shares = node.operation.backward(inputs, values[position], arrived)
         for at, share in zip(node.inputs, shares, strict=True):
-            waiting[at] = waiting[at] + share if at in waiting else share
+            if share is not None:
+                waiting[at] = waiting[at] + share if at in waiting else share
     return waiting[IMAGE]
 
 
@@ -93,6 +96,8 @@ def forward(
                 x=inputs[0],
                 z=values[position],
                 non_negative=never_below_zero[node.inputs[0]],
+                mixes_channels=operation.kind != "depthwise"
+                and kernel.shape[-2] == inputs[0].shape[-1],
                 bounds=_bounds(nodes, node.inputs[0], bounds) if position in first else None,
             )
         else:

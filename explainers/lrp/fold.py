@@ -4,8 +4,8 @@ Batch normalisation between a convolution and its activation would otherwise sta
 weights and the values their rule asks about; explained together with its layer it is part of the
 weights. It goes into the layer before it where nothing else reads that layer's output, else into
 the one after it where that sees no zero padding (the border would be shifted too); what cannot be
-merged stays, and relevance passes it unchanged. Zero padding goes into the convolution after it,
-so that no rule counts the zeros as inputs.
+merged stays, as in networks that normalise before they activate (see `operations.Affine`). Zero
+padding goes into the convolution after it, so that no rule counts the zeros as inputs.
 
 Kernels are merged inside the graph, from the variables the model has when it runs.
 """
@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from explainers.lrp.graph import IMAGE
 from explainers.lrp.operations import Affine, Average, Linear, Node, Rearrange
-from explainers.lrp.rules import Tensor
+from explainers.lrp.rules import Apply, Tensor
 
 
 def fold(nodes: Sequence[Node]) -> list[Node]:
@@ -49,10 +49,13 @@ def _with_padding(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _after_padding(layer: Linear, padding: Rearrange) -> Linear:
-    def apply(x: Tensor, kernel: Tensor) -> Tensor:
+    def enlarged(x: Tensor, kernel: Tensor) -> Tensor:
         return layer.apply(padding.function(x), kernel)
 
-    return replace(layer, apply=apply, padded=True)
+    apply: Apply = enlarged
+    if layer.amid_zeros is not None and padding.zeros is not None:
+        apply = layer.amid_zeros(padding.zeros)
+    return replace(layer, apply=apply, padded=True, amid_zeros=None)
 
 
 def _merged(nodes: list[Node], position: int) -> list[Node] | None:

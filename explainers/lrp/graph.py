@@ -6,11 +6,12 @@ starts from the score before it. The model itself is only read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from explainers.errors import ExplainerError
-from explainers.lrp.layers import rearranges_only, translate
-from explainers.lrp.operations import Node
+from explainers.lrp import functions, layers
+from explainers.lrp.operations import Affine, Elementwise, Gate, Node, Operation, Rearrange
 
 if TYPE_CHECKING:
     import keras
@@ -50,32 +51,68 @@ def _visit(tensor: Any, known: dict[int, int], nodes: list[Node], *, path: str, 
             continue
         history = current._keras_history
         layer = history.operation
-        sources = layer._inbound_nodes[history.node_index].input_tensors
+        call = layer._inbound_nodes[history.node_index]
+        sources = call.input_tensors
         missing = [one for one in sources if id(one) not in known]
         if missing:
-            last = last and rearranges_only(layer)
+            last = last and (layers.rearranges_only(layer) or functions.rearranges_only(layer))
             stack.extend((one, last) for one in missing)
             continue
         if not sources:
             raise ExplainerError(f"LRP cannot start from the constant {path + layer.name!r}.")
         inputs = tuple(known[id(one)] for one in sources)
-        known[id(current)] = _enter(layer, inputs, history.tensor_index, nodes, path, last)
+        known[id(current)] = _enter(current, call, inputs, nodes, path, last)
         stack.pop()
     return known[id(tensor)]
 
 
 def _enter(
-    layer: Any, inputs: tuple[int, ...], index: int, nodes: list[Node], path: str, end: bool
+    tensor: Any, call: Any, inputs: tuple[int, ...], nodes: list[Node], path: str, end: bool
 ) -> int:
     import keras
 
+    layer = call.operation
     name = path + layer.name
     if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
         inside = {id(one): at for one, at in zip(layer.inputs, inputs, strict=True)}
-        return _visit(layer.outputs[index], inside, nodes, path=f"{name}/", end=end)
+        output = layer.outputs[tensor._keras_history.tensor_index]
+        return _visit(output, inside, nodes, path=f"{name}/", end=end)
+    found: list[Operation]
+    if functions.is_product(layer) and len(inputs) > 1:
+        found = [_gate(tensor, call, inputs, nodes, name)]
+    elif isinstance(layer, keras.Layer):
+        found = layers.translate(layer, name, end=end)
+    else:
+        found = functions.translate(layer, call.arguments, name, end=end)
     position = inputs[0]
-    for operation in translate(layer, name, end=end):
+    for operation in found:
         nodes.append(Node(name, operation, inputs))
         position = len(nodes) - 1
         inputs = (position,)
     return position
+
+
+def _gate(
+    tensor: Any, call: Any, inputs: tuple[int, ...], nodes: Sequence[Node], name: str
+) -> Gate:
+    """A product, its signal being the one factor that has the product's shape and is no gate."""
+    full = [at for at, one in enumerate(call.input_tensors) if one.shape == tensor.shape]
+    signals = full if len(full) < 2 else [at for at in full if not _bounded(nodes, inputs[at])]
+    if len(signals) != 1:
+        raise ExplainerError(
+            f"LRP cannot tell the signal from its gates in the product {name!r}; expected one "
+            "factor of the product's shape that comes from no sigmoid."
+        )
+    return Gate(signals[0])
+
+
+def _bounded(nodes: Sequence[Node], position: int) -> bool:
+    """Whether values come from a sigmoid, or another bounded activation, scaled or not."""
+    while position != IMAGE:
+        operation = nodes[position].operation
+        if isinstance(operation, Elementwise) and operation.bounded:
+            return True
+        if not isinstance(operation, (Affine, Rearrange)):
+            return False
+        position = nodes[position].inputs[0]
+    return False

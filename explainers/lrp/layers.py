@@ -8,6 +8,7 @@ subclass may compute something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,15 +24,23 @@ from explainers.lrp.operations import (
     Operation,
     Rearrange,
     Sum,
+    Zeros,
 )
 from explainers.lrp.rules import Apply, Tensor
 
 _AT_THE_END = ("softmax", "sigmoid")
-_ABOVE_ZERO = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "exponential")
+_BOUNDED = ("relu6", "sigmoid", "hard_sigmoid", "sparse_sigmoid")
+_ABOVE_ZERO = (*_BOUNDED, "relu", "softplus", "exponential", "sparse_plus", "squareplus")
 _ELEMENTWISE = (
     *_ABOVE_ZERO,
-    *("elu", "gelu", "hard_silu", "hard_tanh", "leaky_relu", "mish", "selu", "silu"),
-    *("softsign", "tanh"),
+    *("celu", "elu", "gelu", "hard_shrink", "hard_silu", "hard_tanh", "leaky_relu", "mish"),
+    *("selu", "silu", "soft_shrink", "softsign", "tanh", "tanh_shrink", "threshold"),
+)
+# What they do, they do in training only.
+_AUGMENTATIONS = (
+    *("RandomBrightness", "RandomColorJitter", "RandomContrast", "RandomErasing", "RandomFlip"),
+    *("RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomPerspective", "RandomRotation"),
+    *("RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom"),
 )
 
 Translation = Callable[[Any, str, bool], list[Operation]]
@@ -45,10 +54,11 @@ def translate(layer: Any, name: str, *, end: bool) -> list[Operation]:
     """
     found = _translations().get(type(layer))
     if found is None:
-        known = ", ".join(sorted(one.__name__ for one in _translations()))
+        known = {one.__name__ for one in _translations()}
         raise ExplainerError(
-            f"LRP cannot pass through the layer {name!r} ({type(layer).__name__}); "
-            f"it knows {known} and models nested in models."
+            f"LRP cannot pass through the layer {name!r} ({type(layer).__name__}); it knows "
+            f"{', '.join(sorted(known.difference(_AUGMENTATIONS)))}, Multiply where one factor is "
+            "the signal, augmentation and models nested in models."
         )
     if getattr(layer, "data_format", None) == "channels_first":
         raise ExplainerError(f"LRP needs channels last; the layer {name!r} has them first.")
@@ -63,33 +73,47 @@ def rearranges_only(layer: Any) -> bool:
 @cache
 def _translations() -> dict[type, Translation]:
     from keras import layers as k
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
     return {
         k.Dense: _dense,
         k.Conv2D: _convolution,
         k.DepthwiseConv2D: _depthwise,
         k.SeparableConv2D: _separable,
+        k.Conv2DTranspose: _transposed_convolution,
         k.BatchNormalization: _batch_normalisation,
         k.Rescaling: _rescaling,
+        k.Normalization: _elementwise,
         k.Activation: _activation_layer,
         k.Softmax: _softmax,
         k.ReLU: _rectifier,
         k.LeakyReLU: _elementwise,
         k.ELU: _elementwise,
+        k.PReLU: _elementwise,
         k.MaxPooling2D: _maximum,
         k.GlobalMaxPooling2D: _maximum,
         k.AveragePooling2D: _average,
         k.GlobalAveragePooling2D: _average,
+        k.AdaptiveMaxPooling2D: _maximum,
+        k.AdaptiveAveragePooling2D: _average,
+        k.UpSampling2D: _upsampling,
         k.Flatten: _flatten,
         k.Reshape: _rearrange,
+        k.Permute: _rearrange,
+        k.Cropping2D: _rearrange,
         k.ZeroPadding2D: _padding,
         k.Add: lambda layer, name, end: [Sum()],
+        k.Average: _mean_of_branches,
+        CustomScaleLayer: _scaled_branch,
         k.Concatenate: _concatenate,
         k.Dropout: _nothing,
         k.SpatialDropout2D: _nothing,
         k.GaussianDropout: _nothing,
         k.GaussianNoise: _nothing,
+        k.AlphaDropout: _nothing,
         k.ActivityRegularization: _nothing,
+        k.Identity: _nothing,
+        **{getattr(k, name): _nothing for name in _AUGMENTATIONS},
     }
 
 
@@ -110,6 +134,8 @@ def _convolution(layer: Any, name: str, end: bool) -> list[Operation]:
     apply = _convolve(layer, layer.strides, layer.dilation_rate, layer.padding)
     padded = layer.padding == "same" and max(layer.kernel_size) > 1
     linear = _linear("convolution", apply, lambda: layer.kernel, lambda: layer.bias, padded)
+    if layer.padding == "valid" and max(layer.dilation_rate) == 1:
+        linear = replace(linear, amid_zeros=lambda zeros: _convolve_amid_zeros(layer, zeros))
     return [linear, *_activation(layer.activation, name, end)]
 
 
@@ -141,11 +167,44 @@ def _depthwise_half(layer: Any, kernel: Callable[[], Any], bias: Callable[[], An
     return _linear("depthwise", apply, kernel, bias, padded)
 
 
+def _transposed_convolution(layer: Any, name: str, end: bool) -> list[Operation]:
+    """With its kernel laid out as other convolutions have it: ``(..., inputs, outputs)``."""
+    import keras
+    import tensorflow as tf
+
+    def turned(kernel: Tensor) -> Tensor:
+        return tf.transpose(kernel, [0, 1, 3, 2])
+
+    def apply(x: Tensor, kernel: Tensor) -> Tensor:
+        return keras.ops.conv_transpose(
+            x,
+            turned(kernel),
+            layer.strides,
+            layer.padding,
+            layer.output_padding,
+            "channels_last",
+            layer.dilation_rate,
+        )
+
+    # Outputs see unequal numbers of inputs, which is what padding does too.
+    linear = _linear("convolution", apply, lambda: turned(layer.kernel), lambda: layer.bias, True)
+    return [linear, *_activation(layer.activation, name, end)]
+
+
 def _convolve(layer: Any, strides: Any, dilation: Any, padding: str) -> Apply:
     import keras
 
     def apply(x: Tensor, kernel: Tensor) -> Tensor:
         return keras.ops.conv(x, kernel, strides, padding, "channels_last", dilation)
+
+    return apply
+
+
+def _convolve_amid_zeros(layer: Any, zeros: Zeros) -> Apply:
+    import tensorflow as tf
+
+    def apply(x: Tensor, kernel: Tensor) -> Tensor:
+        return tf.nn.conv2d(x, kernel, layer.strides, [(0, 0), *zeros, (0, 0)])
 
     return apply
 
@@ -212,18 +271,28 @@ def _activation_layer(layer: Any, name: str, end: bool) -> list[Operation]:
 
 
 def _activation(function: Any, name: str, end: bool) -> list[Operation]:
-    called = getattr(function, "__name__", type(function).__name__)
-    if called == "linear" or (end and called in _AT_THE_END):
-        return []
     import keras
 
-    if called not in _ELEMENTWISE or function is not keras.activations.get(called):
+    called = getattr(function, "__name__", type(function).__name__)
+    if called == "linear":
+        return []
+    own = function is not keras.activations.get(called) if called in _ELEMENTWISE else False
+    return activation("a function of its own" if own else called, function, name, end)
+
+
+def activation(called: str, function: Any, name: str, end: bool) -> list[Operation]:
+    """The Keras activation `called` so; none where it is the network's last softmax or sigmoid."""
+    if end and called in _AT_THE_END:
+        return []
+    if called not in _ELEMENTWISE:
         where = " in the middle of the network" if called in _AT_THE_END else ""
         raise ExplainerError(
             f"LRP cannot pass through the activation {called!r} of the layer {name!r}{where}; "
             f"it knows {', '.join(_ELEMENTWISE)}, and softmax at the end."
         )
-    return [Elementwise(function, never_below_zero=called in _ABOVE_ZERO)]
+    return [
+        Elementwise(function, never_below_zero=called in _ABOVE_ZERO, bounded=called in _BOUNDED)
+    ]
 
 
 def _softmax(layer: Any, name: str, end: bool) -> list[Operation]:
@@ -233,7 +302,9 @@ def _softmax(layer: Any, name: str, end: bool) -> list[Operation]:
 
 
 def _rectifier(layer: Any, name: str, end: bool) -> list[Operation]:
-    return [Elementwise(layer.call, never_below_zero=not layer.negative_slope)]
+    positive = not layer.negative_slope
+    bounded = positive and layer.max_value is not None
+    return [Elementwise(layer.call, never_below_zero=positive, bounded=bounded)]
 
 
 def _elementwise(layer: Any, name: str, end: bool) -> list[Operation]:
@@ -251,6 +322,26 @@ def _average(layer: Any, name: str, end: bool) -> list[Operation]:
     return [Average(layer.call)]
 
 
+def _upsampling(layer: Any, name: str, end: bool) -> list[Operation]:
+    if layer.interpolation == "nearest":
+        return [Rearrange(layer.call)]
+    if layer.interpolation == "bilinear":
+        return [Average(layer.call)]
+    raise ExplainerError(
+        f"LRP cannot pass through the interpolation {layer.interpolation!r} of the layer {name!r}; "
+        "it knows nearest and bilinear."
+    )
+
+
+def _mean_of_branches(layer: Any, name: str, end: bool) -> list[Operation]:
+    branches = len(layer._build_shapes_dict["input_shape"])
+    return [Sum(weights=(1 / branches,) * branches)]
+
+
+def _scaled_branch(layer: Any, name: str, end: bool) -> list[Operation]:
+    return [Sum(weights=(1.0, float(layer.scale)))]
+
+
 def _flatten(layer: Any, name: str, end: bool) -> list[Operation]:
     return [Rearrange(layer.call, kind="flatten")]
 
@@ -260,7 +351,7 @@ def _rearrange(layer: Any, name: str, end: bool) -> list[Operation]:
 
 
 def _padding(layer: Any, name: str, end: bool) -> list[Operation]:
-    return [Rearrange(layer.call, kind="padding")]
+    return [Rearrange(layer.call, kind="padding", zeros=layer.padding)]
 
 
 def _concatenate(layer: Any, name: str, end: bool) -> list[Operation]:

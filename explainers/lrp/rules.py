@@ -26,8 +26,9 @@ from typing import Any
 Tensor = Any  # tf.Tensor; TensorFlow itself is imported only where it is used
 Apply = Callable[[Tensor, Tensor], Tensor]
 
-# A denominator smaller than this is rounding left over from terms that cancel: it counts as zero.
-ZERO = 1e-20
+# Over a denominator next to nothing relevance overflows, and one infinity spoils a whole map.
+_LARGEST_RATIO = 1e30
+_TINY = 1e-20
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,10 @@ class Step:
 
     `apply(x, kernel)` is the layer without its bias, linear in both arguments; `x` ``(N, *input)``
     is what came in and `z` ``(N, *output)`` what came out, bias included. `non_negative` promises
-    that no element of `x` is below zero, which halves the work of some rules. `bounds` are the
-    lowest and highest values `x` can take, each ``(1, *input)``: the bounded box needs them.
+    that no element of `x` is below zero, which halves the work of some rules; `mixes_channels` that
+    the kernel is ``(..., input channels, outputs)`` with every output seeing every channel.
+    `bounds` are the lowest and highest values `x` can take, each ``(1, *input)``: the bounded box
+    needs them.
     """
 
     apply: Apply
@@ -47,27 +50,34 @@ class Step:
     z: Tensor
     non_negative: bool = False
     bounds: tuple[Tensor, Tensor] | None = None
+    mixes_channels: bool = False
 
 
 Rule = Callable[[Step, Tensor], Tensor]
 
 
-def transpose(apply: Callable[[Tensor], Tensor], signal: Tensor, like: Tensor) -> Tensor:
+def transpose(
+    apply: Callable[[Tensor], Tensor], signal: Tensor, like: Tensor, *, copies: int = 1
+) -> Tensor:
     """The transpose of a linear `apply`: a signal ``(N, T, *output)`` becomes ``(N, T, *input)``.
 
-    `like` ``(N, *input)`` gives the shape only. A linear function has the same derivative
-    everywhere, so it is taken at zero and no input has to be repeated for T targets; inside a
-    compiled graph the forward half of the derivative is never executed.
+    `like` ``(N, *input)`` gives the shape only; the input of `apply` has its channels `copies`
+    times. A linear function has the same derivative everywhere, so it is taken at an input of any
+    value and nothing has to be repeated for T targets; inside a compiled graph the forward half
+    of the derivative is never executed.
     """
     import tensorflow as tf
 
     flat = merge_targets(signal)
-    shape = tf.concat([tf.shape(flat)[:1], tf.shape(like)[1:]], axis=0)
-    origin = tf.ensure_shape(tf.zeros(shape, like.dtype), [None, *like.shape[1:]])
+    inner, channels = tf.shape(like)[1:-1], tf.shape(like)[-1:]
+    shape = tf.concat([tf.shape(flat)[:1], inner, channels * copies], axis=0)
+    known = like.shape[-1] and like.shape[-1] * copies
+    anywhere = tf.raw_ops.Empty(shape=shape, dtype=like.dtype)  # nothing but its shape is read
+    anywhere = tf.ensure_shape(anywhere, [None, *like.shape[1:-1], known])
     with tf.GradientTape() as tape:
-        tape.watch(origin)
-        output = apply(origin)
-    return split_targets(tape.gradient(output, origin, output_gradients=flat), signal)
+        tape.watch(anywhere)
+        output = apply(anywhere)
+    return split_targets(tape.gradient(output, anywhere, output_gradients=flat), signal)
 
 
 def merge_targets(relevance: Tensor) -> Tensor:
@@ -88,8 +98,17 @@ def divide(relevance: Tensor, denominator: Tensor) -> Tensor:
     """Relevance ``(N, T, ...)`` over denominators ``(N, ...)``; zero where there is nothing."""
     import tensorflow as tf
 
-    safe = tf.where(tf.abs(denominator) < ZERO, tf.zeros_like(denominator), denominator)
-    return tf.math.divide_no_nan(relevance, safe[:, tf.newaxis])
+    ratio = tf.math.divide_no_nan(relevance, denominator[:, tf.newaxis])
+    return tf.raw_ops.ClipByValue(  # one pass over memory; tf.clip_by_value makes two
+        t=ratio, clip_value_min=-_LARGEST_RATIO, clip_value_max=_LARGEST_RATIO
+    )
+
+
+def _over(relevance: Tensor, denominator: Tensor) -> Tensor:
+    """As `divide`, for denominators that are zero or at least `_TINY`: nothing overflows."""
+    import tensorflow as tf
+
+    return tf.math.divide_no_nan(relevance, denominator[:, tf.newaxis])
 
 
 def z(step: Step, relevance: Tensor) -> Tensor:
@@ -114,14 +133,15 @@ def alpha_beta(step: Step, relevance: Tensor, *, alpha: float, beta: float) -> T
     Conservation asks for ``alpha - beta = 1`` and, where beta is not 0, at least one negative
     contribution to every output.
     """
-    kernels = _signed_parts(step.kernel)
-    positive = _contributions(step, kernels, bias=True)
-    shared = _hand_back(step, alpha * divide(relevance, positive), kernels)
+    import tensorflow as tf
+
+    upper, lower = _signed_parts(step.kernel)
+    positive = _contributions(step, (upper, lower), bias=True)
+    shares = [(_over(relevance, positive), (alpha * upper, alpha * lower))]
     if beta:
-        negative = step.z - positive
-        opposed = _hand_back(step, beta * divide(relevance, negative), kernels[::-1])
-        shared = shared - opposed
-    return shared
+        opposed = tf.nn.relu(positive - step.z - _TINY)
+        shares.append((_over(relevance, opposed), (beta * lower, beta * upper)))
+    return _hand_back(step, *shares)
 
 
 def z_plus(step: Step, relevance: Tensor, *, bias: bool = True) -> Tensor:
@@ -130,7 +150,8 @@ def z_plus(step: Step, relevance: Tensor, *, bias: bool = True) -> Tensor:
     Without `bias` the bias gets no share, and relevance is conserved with biases too.
     """
     kernels = _signed_parts(step.kernel)
-    return _hand_back(step, divide(relevance, _contributions(step, kernels, bias=bias)), kernels)
+    positive = _contributions(step, kernels, bias=bias)
+    return _hand_back(step, (_over(relevance, positive), kernels))
 
 
 def gamma(step: Step, relevance: Tensor, *, gamma: float) -> Tensor:
@@ -141,16 +162,19 @@ def gamma(step: Step, relevance: Tensor, *, gamma: float) -> Tensor:
     """
     import tensorflow as tf
 
-    kernels = _signed_parts(step.kernel)
-    positive = _contributions(step, kernels, bias=True)
-    negative = step.z - positive
-    above = tf.cast(step.z >= 0, step.z.dtype)
-    favoured = above * positive + (1 - above) * negative
-    ratio = divide(relevance, step.z + gamma * favoured)
-    above = above[:, tf.newaxis]
-    return _hand_back(step, ratio * (1 + gamma * above), kernels) + _hand_back(
-        step, ratio * (1 + gamma * (1 - above)), kernels[::-1]
-    )
+    positive = _contributions(step, _signed_parts(step.kernel), bias=True)
+    upper, lower = (step.kernel + gamma * part for part in _signed_parts(step.kernel))
+    below = tf.cast(step.z < 0, relevance.dtype)[:, tf.newaxis] * relevance
+    ratio = divide(relevance - below, step.z + gamma * positive)
+
+    def opposite() -> Tensor:
+        ratio = divide(below, step.z + gamma * (step.z - positive))
+        return _hand_back(step, (ratio, (lower, upper)))
+
+    # After a rectifier nothing arrives at outputs below zero, and half the work need not be done.
+    nothing = tf.reduce_all(tf.equal(below, 0))
+    shared = _hand_back(step, (ratio, (upper, lower)))
+    return tf.cond(nothing, lambda: shared, lambda: shared + opposite())
 
 
 def flat(step: Step, relevance: Tensor) -> Tensor:
@@ -175,7 +199,6 @@ def bounded_box(step: Step, relevance: Tensor) -> Tensor:
 
     Raises ValueError where `step` has no bounds.
     """
-    import tensorflow as tf
 
     if step.bounds is None:
         raise ValueError("The bounded-box rule needs the lowest and highest input values.")
@@ -183,21 +206,28 @@ def bounded_box(step: Step, relevance: Tensor) -> Tensor:
     upper, lower = _signed_parts(step.kernel)
     denominator = step.apply(step.x, step.kernel) - step.apply(low, upper) - step.apply(high, lower)
     ratio = divide(relevance, denominator)
-    return (
-        step.x[:, tf.newaxis] * _back(step, ratio, step.kernel)
-        - low[:, tf.newaxis] * _back(step, ratio, upper)
-        - high[:, tf.newaxis] * _back(step, ratio, lower)
-    )
+    by_input, by_low, by_high = _back(step, ratio, step.kernel, upper, lower)
+    return step.x[:, None] * by_input - low[:, None] * by_low - high[:, None] * by_high
 
 
-def _back(step: Step, signal: Tensor, kernel: Tensor) -> Tensor:
-    return transpose(lambda x: step.apply(x, kernel), signal, step.x)
+def _back(step: Step, signal: Tensor, *kernels: Tensor) -> list[Tensor]:
+    """The signal ``(N, T, *output)`` sent back through each of the kernels."""
+    import tensorflow as tf
+
+    def through(kernel: Tensor, copies: int) -> Tensor:
+        return transpose(lambda x: step.apply(x, kernel), signal, step.x, copies=copies)
+
+    if len(kernels) == 1 or not step.mixes_channels:
+        return [through(kernel, 1) for kernel in kernels]
+    # Side by side, so that few input channels (an image has three) cost no more than many.
+    together = through(tf.concat(kernels, axis=-2), len(kernels))
+    return tf.split(together, len(kernels), axis=-1)
 
 
 def _from_ratio(step: Step, ratio: Tensor) -> Tensor:
-    import tensorflow as tf
 
-    return step.x[:, tf.newaxis] * _back(step, ratio, step.kernel)
+    (back,) = _back(step, ratio, step.kernel)
+    return step.x[:, None] * back
 
 
 def _signed_parts(tensor: Tensor) -> tuple[Tensor, Tensor]:
@@ -207,7 +237,11 @@ def _signed_parts(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _contributions(step: Step, kernels: tuple[Tensor, Tensor], *, bias: bool) -> Tensor:
-    """Sum of the positive contributions to every output, `kernels` being (positive, negative)."""
+    """Sum of the positive contributions to every output, `kernels` being (positive, negative).
+
+    Sums below `_TINY` are made zero. The difference is taken from the bias and the rectifier
+    follows at once, since TensorFlow merges both into the convolution.
+    """
     import tensorflow as tf
 
     if step.non_negative:
@@ -216,24 +250,28 @@ def _contributions(step: Step, kernels: tuple[Tensor, Tensor], *, bias: bool) ->
         above, below = _signed_parts(step.x)
         total = step.apply(above, kernels[0]) + step.apply(below, kernels[1])
     if bias and step.bias is not None:
-        total += tf.maximum(step.bias, 0.0)
-    return total
+        return tf.nn.relu(total + (tf.maximum(step.bias, 0.0) - _TINY))
+    return tf.nn.relu(total - _TINY)
 
 
-def _hand_back(step: Step, ratio: Tensor, kernels: tuple[Tensor, Tensor]) -> Tensor:
-    """Relevance to inputs above zero through `kernels[0]`, below zero through `kernels[1]`."""
-    import tensorflow as tf
+def _hand_back(step: Step, *shares: tuple[Tensor, tuple[Tensor, Tensor]]) -> Tensor:
+    """What the inputs get; each share is a ratio and its kernels for inputs above and below zero.
 
+    The products are added up before they meet the inputs: such passes over memory count where the
+    products themselves are cheap, as in depthwise convolutions.
+    """
+    sides = 1 if step.non_negative else 2
+    backs = [_back(step, ratio, *kernels[:sides]) for ratio, kernels in shares]
+    found = [sum(parts[1:], start=parts[0]) for parts in zip(*backs, strict=True)]
     if step.non_negative:
-        return step.x[:, tf.newaxis] * _back(step, ratio, kernels[0])
+        return step.x[:, None] * found[0]
     above, below = _signed_parts(step.x)
-    return above[:, tf.newaxis] * _back(step, ratio, kernels[0]) + below[:, tf.newaxis] * _back(
-        step, ratio, kernels[1]
-    )
+    return above[:, None] * found[0] + below[:, None] * found[1]
 
 
 def _by_weight(step: Step, relevance: Tensor, weight: Tensor) -> Tensor:
     import tensorflow as tf
 
     ratio = divide(relevance, step.apply(tf.ones_like(step.x[:1]), weight))
-    return _back(step, ratio, weight)
+    (back,) = _back(step, ratio, weight)
+    return back

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
 
-from explainers.lrp.composites import named
+from explainers.lrp import rules
+from explainers.lrp.composites import named, uniform
 from explainers.lrp.engine import relevance, scores
 from explainers.lrp.fold import fold
 from explainers.lrp.graph import read
@@ -108,6 +111,37 @@ def test_keeps_what_cannot_be_folded_exactly(case):
     assert_same_function(model, nodes)
 
 
+@pytest.mark.parametrize("case", KEPT)
+def test_what_was_kept_shares_like_a_bias(case):
+    """Closed form: under z every layer is explained by input times gradient, biases keep theirs.
+
+    The control passes all of it on, as for an activation.
+    """
+    model = chain(*KEPT[case])
+    images = tf.constant(photographs(2, (8, 8, 3)) / 255)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        score = model(images)[:, 1]
+    expected = (images * tape.gradient(score, images)).numpy()
+    nodes = fold(read(model))
+    passing = [
+        replace(node, operation=replace(node.operation, foldable=False))
+        if isinstance(node.operation, Affine)
+        else node
+        for node in nodes
+    ]
+    found, control = (
+        relevance(one, uniform(rules.z), images, tf.constant([[1]] * 2))[:, 0].numpy()
+        for one in (nodes, passing)
+    )
+    if case == "preprocessing":  # relevance is that of the preprocessed pixels
+        np.testing.assert_array_equal(found, control)
+        return
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * scale)
+    assert np.abs(control - expected).max() > 0.1 * scale
+
+
 def test_keeps_a_normalisation_whose_input_is_read_elsewhere():
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(3, 1)(image)
@@ -126,6 +160,30 @@ def test_folds_everything_in_a_branched_network():
     np.testing.assert_allclose(
         tf.sigmoid(scores(nodes, tf.constant(images))), model(images), atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("layer", "pad"),
+    [
+        (layers.Conv2D(5, 3), 1),
+        (layers.Conv2D(5, 3, dilation_rate=2), 2),
+        (layers.DepthwiseConv2D(3), 1),
+    ],
+)
+@pytest.mark.parametrize("composite", ["preset-b-flat", "epsilon-gamma-box"])
+def test_padding_of_its_own_or_in_front_is_explained_alike(layer, pad, composite):
+    """No rule counts the zeros: also not those of the two that look past the values."""
+    apart, own = (
+        chain(*zeros, type(layer).from_config(layer.get_config() | {"padding": padding}))
+        for zeros, padding in (([layers.ZeroPadding2D(pad)], "valid"), ([], "same"))
+    )
+    images, targets = tf.constant(photographs(2, (8, 8, 3)) / 255), tf.constant([[0, 3]] * 2)
+    bounds = tf.zeros((1, 8, 8, 3)), tf.ones((1, 8, 8, 3))
+    one, other = (
+        relevance(fold(read(model)), named(composite), images, targets, bounds).numpy()
+        for model in (apart, own)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5 * np.abs(one).max())
 
 
 def test_a_folded_network_is_explained_like_one_trained_without_normalisation():

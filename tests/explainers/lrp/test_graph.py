@@ -28,9 +28,9 @@ def functional(*between, outputs=4):
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
-        (layers.Conv2DTranspose(4, 3, name="odd"), "Conv2DTranspose"),
         (layers.LayerNormalization(name="odd"), "LayerNormalization"),
-        (layers.UpSampling2D(name="odd"), "UpSampling2D"),
+        (layers.GroupNormalization(2, name="odd"), "GroupNormalization"),
+        (layers.Lambda(lambda x: x, name="odd"), "Lambda"),
     ],
 )
 def test_an_unknown_layer_is_refused_by_name(layer, kind):
@@ -40,15 +40,23 @@ def test_an_unknown_layer_is_refused_by_name(layer, kind):
 
 def test_an_unknown_layer_inside_a_nested_model_is_named_with_its_path():
     inside = keras.Sequential(
-        [keras.Input((8, 8, 3)), layers.UpSampling2D(name="odd")], name="base"
+        [keras.Input((8, 8, 3)), layers.LayerNormalization(name="odd")], name="base"
     )
     with pytest.raises(ExplainerError, match="'base/odd'"):
         read(functional(inside))
 
 
-def test_an_operation_that_is_no_layer_is_refused_by_name():
-    with pytest.raises(ExplainerError, match="Multiply"):
-        read(functional(lambda x: x * 2.0))
+@pytest.mark.parametrize(
+    ("function", "kind"),
+    [
+        (keras.ops.sin, "Sin"),
+        (lambda x: x - keras.ops.relu(x), "Subtract"),
+        (lambda x: 2.0 / (x + 300.0), "TrueDivide"),
+    ],
+)
+def test_a_function_that_is_unknown_is_refused_by_name(function, kind):
+    with pytest.raises(ExplainerError, match=rf"function '\w+' \({kind}\)"):
+        read(functional(function))
 
 
 def test_softmax_in_the_middle_is_refused():

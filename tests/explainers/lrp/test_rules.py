@@ -74,6 +74,25 @@ def test_bounded_box_without_bounds_is_refused():
         rules.bounded_box(dense_step(**ONE_OUTPUT), tf.constant([[[4.0]]]))
 
 
+@pytest.mark.parametrize("x", [1e-38, 1e-30, -1e-30])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rules.z,
+        rules.z_plus,
+        partial(rules.alpha_beta, alpha=2.0, beta=1.0),
+        partial(rules.gamma, gamma=0.25),
+        rules.bounded_box,
+    ],
+)
+def test_a_denominator_next_to_nothing_does_not_overflow(rule, x):
+    """One infinity would spoil the whole map; plain division makes one here."""
+    step = dense_step([[x, 2 * x]], [[3], [-1]], bounds=([[x, x]], [[x, 2 * x]]))
+    arrived = tf.constant([[[1e10]]])
+    assert np.isinf(arrived / step.z)
+    assert np.isfinite(rule(step, arrived)).all()
+
+
 def test_an_output_nobody_contributed_to_hands_nothing_on():
     step = dense_step([[0.0, 0.0]], [[3.0], [-1.0]])
     for rule in (rules.z, rules.z_plus, partial(rules.gamma, gamma=0.25)):
@@ -136,7 +155,7 @@ APPLY = {
 }
 
 
-@pytest.mark.parametrize("inputs", ["signed", "non-negative"])
+@pytest.mark.parametrize("inputs", ["signed", "non-negative", "signed, outputs rectified"])
 @pytest.mark.parametrize("layer", APPLY)
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_is_its_formula(rule, layer, inputs):
@@ -151,6 +170,8 @@ def test_every_rule_is_its_formula(rule, layer, inputs):
     bias = random.normal(size=matrix.shape[-1]).astype(np.float32)
     z = apply(tf.constant(x), tf.constant(kernel)) + bias
     relevance = random.normal(size=(2, 3, *z.shape[1:])).astype(np.float32)
+    if inputs == "signed, outputs rectified":
+        relevance *= z.numpy()[:, np.newaxis] > 0
     low, high = np.full((1, *IMAGE), -4, np.float32), np.full((1, *IMAGE), 5, np.float32)
     step = Step(
         apply,
@@ -160,6 +181,7 @@ def test_every_rule_is_its_formula(rule, layer, inputs):
         z,
         inputs == "non-negative",
         (tf.constant(low), tf.constant(high)),
+        mixes_channels=layer in ("same", "strided", "dilated"),
     )
 
     found = RULES[rule](step, tf.constant(relevance)).numpy()
