@@ -104,6 +104,7 @@ def for_each_target(
         gradient = tape.gradient(scores, source, output_gradients=tf.cast(seed, scores.dtype))
         if gradient is None:
             raise ExplainerError("The network's score has no gradient: an operation cuts it off.")
+        gradient = tf.ensure_shape(gradient, source.shape)  # some, as of a maximum, have lost it
         return finish(tf.cast(gradient, tf.float32) / _ENLARGED)
 
     found = tf.map_fn(

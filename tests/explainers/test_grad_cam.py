@@ -50,6 +50,19 @@ def test_after_a_mean_over_places_the_weights_are_the_dense_layers(activation, s
     assert (expected == 0).any()  # something was cut off
 
 
+def test_after_a_maximum_over_places_the_weights_are_the_dense_layers():
+    """The gradient of each channel's one maximum is the weight: its mean, weight / places."""
+    classifier = pooled(None)
+    convolution, _, dense = classifier.model.layers
+    model = keras.Sequential(
+        [keras.Input((5, 4, 3)), convolution, layers.GlobalMaxPooling2D(), dense]
+    )
+    image = images(5, 4, 3)
+    found = GradCam(Classifier.from_keras(model, labels=None, preprocess="unit"))
+    expected = by_hand(classifier, image)
+    np.testing.assert_allclose(found.explain(image, ALL), expected, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 def test_a_sure_network_still_has_a_map(activation):
     """Its probability is 1 to the last digit and has no gradient any more."""
