@@ -18,11 +18,12 @@ from .methods import ON_SCENES, cheap
 SPECIFIC = [name for name in available() if not registry.method(name).class_agnostic]
 # Uncentred, a RISE map of few masks shows above all where its masks happened to lie, the same ones
 # for every network: two maps then correlate by 0.8 that have nothing else in common.
-MASKS = {"masks": 300, "centred": True}
+MASKS = {"masks": 200, "centred": True}
 # A mask's loss is divided by its area, so that the sizes of the same superpixels are in every
-# network's H2O map: two that have nothing else in common correlate by 0.2 to 0.6 (seeds 0 and 1).
+# network's H2O map: two that have nothing else in common correlate by 0.3 to 0.6 (means over the
+# three images, seeds 0 and 1).
 ROOM = {"h2o": 0.7}
-SETTINGS = ON_SCENES | {"min_pixels": 700}
+SETTINGS = ON_SCENES | {"min_pixels": 1000}
 
 
 def settings_of(name):
