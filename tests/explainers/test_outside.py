@@ -21,6 +21,7 @@ from explainers.lrp import LRP, Composite, rules
 from explainers.lrp.composites import uniform
 from explainers.occlusion import Occlusion
 from explainers.rise import Rise
+from explainers.sampling import GridMasks, draw
 
 HEIGHT, WIDTH, CLASSES = 26, 22, 4
 EPSILON = 1e-8
@@ -294,18 +295,55 @@ def test_occlusion_is_captums(classifier, twin):
     assert_close(ours, theirs, 1e-4)
 
 
+def test_epsilon_is_captums_too():
+    """captum's own relevance propagation knows no addition of branches: a network without."""
+    torch, captum = outside("torch"), outside("captum.attr")
+    from captum.attr._utils.lrp_rules import EpsilonRule
+
+    class Chain(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mean, self.conv = torch.nn.AvgPool2d(2), torch.nn.Conv2d(3, 12, 3)
+            self.relu, self.dense = torch.nn.ReLU(), torch.nn.Linear(12 * 11 * 9, CLASSES)
+
+        def forward(self, x):
+            return self.dense(self.relu(self.conv(self.mean(x))).flatten(1))
+
+    torch.manual_seed(0)
+    theirs = Chain().double().eval()
+
+    def attribute(target):  # captum forgets the rules after each use
+        theirs.conv.rule, theirs.dense.rule = EpsilonRule(0.25), EpsilonRule(0.25)
+        theirs.mean.rule = EpsilonRule(STABLE)  # ours has none for averages
+        return captum.LRP(theirs).attribute(prepared(in_torch(IMAGES)), target).sum(1)
+
+    model = keras.Sequential(
+        [
+            keras.Input((HEIGHT, WIDTH, 3)),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(12, 3, activation="relu"),
+            layers.Permute((3, 1, 2)),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+    weights = [value.numpy() for value in theirs.state_dict().values()]
+    model.set_weights([weights[0].transpose(2, 3, 1, 0), weights[1], weights[2].T, weights[3]])
+    ours = LRP(
+        Classifier.from_keras(model, labels=LABELS, preprocess="signed"),
+        composite=uniform(partial(rules.epsilon, epsilon=0.25)),
+    )
+    assert_close(ours.explain_batch(IMAGES, ALL), for_all_targets(attribute), 1e-4)
+
+
 # -- Xplique -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def whole(classifier):
-    """The network from pixels 0..255 to probabilities, and to the scores before softmax."""
+    """The network from pixels 0..255 to probabilities."""
     image = keras.Input((HEIGHT, WIDTH, 3))
-    scaled = layers.Rescaling(1 / 127.5, offset=-1)(image)
-    scores = keras.models.clone_model(classifier.model)
-    scores.set_weights(classifier.model.get_weights())
-    scores.layers[-1].activation = keras.activations.linear
-    return keras.Model(image, classifier.model(scaled)), keras.Model(image, scores(scaled))
+    return keras.Model(image, classifier.model(layers.Rescaling(1 / 127.5, offset=-1)(image)))
 
 
 def xplique_maps(method):
@@ -322,12 +360,32 @@ def test_occlusion_is_xpliques(classifier, whole):
     """Boxes side by side that fill the image: Xplique leaves out cropped ones, and adds up where
     boxes overlap (ours takes the mean)."""
     attributions = outside("xplique.attributions")
-    method = attributions.Occlusion(whole[0], patch_size=(13, 11), patch_stride=(13, 11))
-    boxes = attributions.Occlusion(whole[0], patch_size=2, patch_stride=2)
     ours = np.stack([Occlusion(classifier, box=2).explain(image, ALL) for image in IMAGES])
-    assert_close(ours, xplique_maps(boxes), 1e-4)
+    same, other = (
+        xplique_maps(attributions.Occlusion(whole, patch_size=side, patch_stride=side))
+        for side in (2, 1)
+    )
+    assert_close(ours, same, 1e-4)
     with pytest.raises(AssertionError):
-        assert_close(ours, xplique_maps(method), 1e-2)
+        assert_close(ours, other, 1e-2)
+
+
+def test_rise_is_xpliques_on_the_same_masks(classifier, whole, monkeypatch):
+    """Xplique divides by the sum of the masks at each pixel, ours by its expectation; and its
+    masks are enlarged from grids without the additional cell, so it is given ours."""
+    rise = outside("xplique.attributions").Rise
+    masks = 500
+    cells, shifts = draw(0, masks, size=(HEIGHT, WIDTH), grid=(5, 5), p_mask=0.5)
+    white = np.ones((HEIGHT, WIDTH, 1), np.float32)
+    grids = GridMasks(white, np.empty((0, 1), np.float32), cells, shifts)
+    kept = np.asarray(GridMasks.composite(grids.shared, grids.per_mask))
+    monkeypatch.setattr(rise, "_get_masks", lambda *_: kept)
+    monkeypatch.setattr(rise, "_apply_masks", lambda image, part, _: (part * image[None], part))
+
+    theirs = xplique_maps(rise(whole, nb_samples=masks))
+    ours = [Rise(classifier, grid=5, masks=masks).explain(image, ALL) for image in IMAGES]
+
+    assert_close(np.stack(ours), theirs * kept[..., 0].mean(0) / 0.5, 1e-4)
 
 
 def test_rise_finds_what_xpliques_finds(whole):
@@ -379,5 +437,5 @@ def test_fem_is_xpliques(unpooled):
 
 def test_gradient_is_xpliques_saliency(classifier, whole):
     attributions = outside("xplique.attributions")
-    theirs = xplique_maps(attributions.Saliency(whole[0]))
+    theirs = xplique_maps(attributions.Saliency(whole))
     assert_close(Gradient(classifier).explain_batch(IMAGES, ALL), theirs, 1e-4)
