@@ -1,36 +1,27 @@
-"""The researcher's pages: parse, call one service or selector, render."""
+"""The list of studies, a study's page and what its buttons do."""
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from studyplatform.participation.models import Session
 from studyplatform.participation.services import entry_link
-from studyplatform.results import runs
 from studyplatform.results import selectors as results
-from studyplatform.results import services as exports
-from studyplatform.results.dataset import DatasetError
-from studyplatform.results.models import AnalysisRun
 from studyplatform.stimuli import selectors as stimuli
 from studyplatform.stimuli import services as rendering
 from studyplatform.stimuli.tasks import drain
 from studyplatform.studies import selectors, services
 from studyplatform.studies.models import Study, StudyVersion
 
-from .access import may_change, may_see_report, study_change, study_view
-from .forms import SourceForm
-from .overview import counts_of, next_step, source_to_show
-from .selectors import problems_of, study_list
+from ..access import may_change, may_see_report, study_change, study_view
+from ..overview import counts_of, next_step, source_to_show
+from ..selectors import problems_of, study_list
+from .common import back_to_study, version_of
 
 _FAILURES_SHOWN = 20
-# The report is a page of its own making: nothing in it may run, and it reaches nothing of ours.
-REPORT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @require_GET
@@ -43,7 +34,7 @@ def study_index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @study_view
 def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
-    version = _latest(study)
+    version = version_of(study)
     opened = _opened(study, version)
     present = results.source_counts(study)
     source = source_to_show(request.GET.get("source", ""), present)
@@ -84,7 +75,7 @@ def preview(request: HttpRequest, study: Study, key: str) -> HttpResponse:
 @study_view
 def rendering_part(request: HttpRequest, study: Study) -> HttpResponse:
     """The rendering panel alone, asked for again and again while heatmaps are rendered."""
-    version = _latest(study)
+    version = version_of(study)
     progress = stimuli.render_progress(version)
     context = _rendering_context(version, progress)
     context |= {"study": study, "may_change": may_change(request, study)}
@@ -98,72 +89,21 @@ def rendering_part(request: HttpRequest, study: Study) -> HttpResponse:
 @require_GET
 @study_view
 def counts_part(request: HttpRequest, study: Study) -> HttpResponse:
-    version = _latest(study)
+    version = version_of(study)
     source = source_to_show(request.GET.get("source", ""), {})
     counts = counts_of(_opened(study, version) or version, source)
     context = {"study": study, "counts": counts}
     return render(request, "console/_counts.html", context)
 
 
-@require_GET
-@study_view
-def report_part(request: HttpRequest, study: Study) -> HttpResponse:
-    run = results.latest_run(study)
-    if run is not None and not may_see_report(request, study, run):
-        raise PermissionDenied
-    return render(request, "console/_report.html", {"study": study, "run": run})
-
-
-@require_GET
-@study_view
-def report(request: HttpRequest, study: Study, run_id: int) -> HttpResponseBase:
-    try:
-        run = results.finished_run(study, run_id)
-        if not may_see_report(request, study, run):
-            raise PermissionDenied
-        path = results.report_path(run)
-        response = FileResponse(path.open("rb"), content_type="text/html; charset=utf-8")
-    except (AnalysisRun.DoesNotExist, FileNotFoundError) as error:
-        raise Http404("no such report") from error
-    # Set here, so that the site's own policy is not put in its place.
-    response["Content-Security-Policy"] = REPORT_POLICY
-    return response
-
-
-@require_GET
-@study_change
-def export(request: HttpRequest, study: Study) -> HttpResponseBase:
-    form = SourceForm(request.GET)
-    if not form.is_valid():
-        return _back(request, study, error=["Choose whose data to download."])
-    source = form.cleaned_data["source"]
-    try:
-        archive = exports.study_archive(study=study, source=source)
-    except DatasetError as error:
-        return _back(request, study, error=[f"Nothing was exported: {error}."])
-    name = f"{study.slug}-{source}-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
-    return FileResponse(archive, as_attachment=True, filename=name)
-
-
-@require_POST
-@study_change
-def report_request(request: HttpRequest, study: Study) -> HttpResponse:
-    form = SourceForm(request.POST)
-    if not form.is_valid():
-        return _back(request, study, error=["Choose whose data the report is about."])
-    source = form.cleaned_data["source"]
-    runs.run_request(study=study, source=source, user_id=request.user.pk)
-    return _back(request, study, anchor="report")
-
-
 @require_POST
 @study_change
 def publish(request: HttpRequest, study: Study) -> HttpResponse:
     try:
-        rendering.version_publish(version=_latest(study))
+        rendering.version_publish(version=version_of(study))
     except services.StudyError as error:
-        return _back(request, study, error=error.problems)
-    return _back(request, study, success="The study is published and open to participants.")
+        return back_to_study(request, study, error=error.problems)
+    return back_to_study(request, study, success="The study is published and open to participants.")
 
 
 _MOVES = {
@@ -180,23 +120,18 @@ def move(request: HttpRequest, study: Study, verb: str) -> HttpResponse:
     try:
         service(study=study)
     except services.StudyError as error:
-        return _back(request, study, error=error.problems)
-    return _back(request, study, success=success)
+        return back_to_study(request, study, error=error.problems)
+    return back_to_study(request, study, success=success)
 
 
 @require_POST
 @study_change
 def retry(request: HttpRequest, study: Study) -> HttpResponse:
-    n = rendering.heatmaps_retry(version=_latest(study))
+    n = rendering.heatmaps_retry(version=version_of(study))
     drain.delay()
-    return _back(request, study, success=f"{n} heatmaps are tried again.", anchor="rendering")
-
-
-def _latest(study: Study) -> StudyVersion:
-    version = selectors.version_latest(study)
-    if version is None:
-        raise Http404("the study has no version")
-    return version
+    return back_to_study(
+        request, study, success=f"{n} heatmaps are tried again.", anchor="rendering"
+    )
 
 
 def _opened(study: Study, latest: StudyVersion) -> StudyVersion | None:
@@ -227,19 +162,3 @@ def _entry_address(request: HttpRequest, study: Study, version: StudyVersion) ->
 
 def _source_order(source: str) -> int:
     return ["real", "pilot", "preview", "bot"].index(source)
-
-
-def _back(
-    request: HttpRequest,
-    study: Study,
-    *,
-    success: str = "",
-    error: list[str] | None = None,
-    anchor: str = "",
-) -> HttpResponse:
-    for sentence in error or []:
-        messages.error(request, sentence)
-    if success:
-        messages.success(request, success)
-    address = reverse("console:study", args=[study.slug])
-    return redirect(f"{address}#{anchor}" if anchor else address)

@@ -1,0 +1,32 @@
+"""What several pages need: the version they are about, and the way back to the study's page."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from studyplatform.studies import selectors
+from studyplatform.studies.models import Study, StudyVersion
+
+
+def version_of(study: Study) -> StudyVersion:
+    version = selectors.version_latest(study)
+    if version is None:
+        raise Http404("the study has no version")
+    return version
+
+
+def back_to_study(
+    request: HttpRequest,
+    study: Study,
+    *,
+    success: str = "",
+    error: list[str] | None = None,
+    anchor: str = "",
+) -> HttpResponse:
+    for sentence in error or []:
+        messages.error(request, sentence)
+    if success:
+        messages.success(request, success)
+    address = reverse("console:study", args=[study.slug])
+    return redirect(f"{address}#{anchor}" if anchor else address)
