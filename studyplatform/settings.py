@@ -167,6 +167,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep-heatmap-ledger": {"task": "studyplatform.stimuli.tasks.sweep", "schedule": 20.0},
+    "sweep-jobs": {"task": "studyplatform.stimuli.tasks.sweep_jobs", "schedule": 20.0},
     "sweep-reports": {"task": "studyplatform.results.tasks.sweep_reports", "schedule": 20.0},
 }
 

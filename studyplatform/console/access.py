@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 
 from studyplatform.participation.models import Session
 from studyplatform.results.models import AnalysisRun
-from studyplatform.studies.models import Membership, Study
-from studyplatform.studies.selectors import role_of, study_get_for
+from studyplatform.studies.models import Membership, Study, Team
+from studyplatform.studies.selectors import role_in, role_of, study_get_for
 
 View = Callable[..., HttpResponseBase]
 _MAY_CHANGE = frozenset({Membership.Role.OWNER, Membership.Role.RESEARCHER})
@@ -49,6 +49,10 @@ def study_change(view: View) -> View:
 
 def may_change(request: HttpRequest, study: Study) -> bool:
     return role_of(request.user, study) in _MAY_CHANGE
+
+
+def may_change_in(request: HttpRequest, team: Team) -> bool:
+    return role_in(request.user, team) in _MAY_CHANGE
 
 
 def may_see_report(request: HttpRequest, study: Study, run: AnalysisRun) -> bool:

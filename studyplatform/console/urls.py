@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import data, study
+from .views import data, jobs, study
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,6 +17,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/report/", data.report_part, name="report-part"),
     path("studies/<slug:slug>/reports/", data.report_request, name="report-request"),
     path("studies/<slug:slug>/reports/<int:run_id>/", data.report, name="report"),
+    path("jobs/<int:job_id>/", jobs.part, name="job"),
+    path("jobs/<int:job_id>/cancel/", jobs.cancel, name="job-cancel"),
+    path("jobs/<int:job_id>/retry/", jobs.retry, name="job-retry"),
     re_path(
         r"^studies/(?P<slug>[a-z0-9-]+)/(?P<verb>pause|resume|close)/$", study.move, name="move"
     ),

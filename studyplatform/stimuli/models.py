@@ -1,8 +1,9 @@
 """Images, what the classifier makes of them, the tasks chosen from them, the heatmap ledger."""
 
+from django.conf import settings
 from django.db import models
 
-from studyplatform.studies.models import StudyVersion
+from studyplatform.studies.models import Study, StudyVersion, Team
 
 
 class Outcome(models.TextChoices):
@@ -235,3 +236,61 @@ class NeededHeatmap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level}: {self.heatmap_id}"
+
+
+class Job(models.Model):
+    """Long work somebody asked for in the console: a row of a ledger that a worker takes up.
+
+    As for heatmaps the database is the queue's truth: a worker claims a row by a conditional
+    UPDATE and keeps a lease; a row whose lease ran out is taken up again.
+    """
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", "Import of images"
+        TRAIN = "train", "Training of a classifier"
+        PREPARE = "prepare", "Choice of tasks"
+        MEASURE = "measure", "Faithfulness of the heatmaps"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "waiting"
+        RUNNING = "running", "under way"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="jobs")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, null=True, related_name="jobs")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    subject = models.CharField(max_length=120, help_text="what it is about, as people see it")
+    parameters = models.JSONField(default=dict)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    claim = models.CharField(max_length=32, blank=True, default="")
+    leased_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_asked = models.BooleanField(default=False)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0, help_text="0 while it is unknown")
+    step = models.CharField(max_length=120, blank=True, default="")
+    error = models.TextField(blank=True, default="", help_text="one sentence per line")
+    result = models.JSONField(default=dict, help_text="what it made, for the page that shows it")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "leased_until"], name="job_queue")]
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}: {self.state}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in {self.State.PENDING, self.State.RUNNING}
+
+    @property
+    def problems(self) -> list[str]:
+        return self.error.splitlines()

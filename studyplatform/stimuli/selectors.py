@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from studyplatform.studies.models import StudyVersion
+from studyplatform.studies.selectors import Person, teams_for
 from studyplatform.studies.spec import Figure, Spec
 
 from .models import (
@@ -20,6 +21,7 @@ from .models import (
     Heatmap,
     Illustration,
     Image,
+    Job,
     NeededHeatmap,
     Outcome,
     Prediction,
@@ -97,6 +99,11 @@ class RenderProgress:
     @property
     def complete(self) -> bool:
         return self.done == self.total
+
+
+def job_get_for(user: Person, job_id: int) -> Job:
+    """Return a job of the person's teams; Job.DoesNotExist for any other."""
+    return Job.objects.select_related("team", "study").get(pk=job_id, team__in=teams_for(user))
 
 
 def picture(image: Image) -> Picture:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from .services import ledger
+from .services import jobs, ledger
 
 # Other tasks, such as a report somebody waits for, get their turn between two slices.
 SLICE = timedelta(seconds=20)
@@ -32,3 +32,16 @@ def sweep() -> int:
     if ledger.ledger_has_work():
         drain.apply_async(expires=_SWEEP_POKE_EXPIRES)
     return requeued
+
+
+@shared_task
+def do_job(job_id: int) -> None:
+    """Do a job of the console; twice does nothing."""
+    jobs.job_run(job_id=job_id)
+
+
+@shared_task
+def sweep_jobs() -> None:
+    """Take up the jobs whose poke or whose worker was lost."""
+    for job_id in jobs.jobs_due():
+        do_job.apply_async([job_id], expires=_SWEEP_POKE_EXPIRES)

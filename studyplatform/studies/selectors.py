@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 
-from .models import Membership, Study, StudyVersion
+from .models import Membership, Study, StudyVersion, Team
 
 Person = User | AnonymousUser
 
@@ -26,10 +26,22 @@ def study_get_for(user: Person, slug: str) -> Study:
 
 def role_of(user: Person, study: Study) -> str:
     """Return the person's role in the study's team, or "" for none."""
+    return role_in(user, study.team)
+
+
+def role_in(user: Person, team: Team) -> str:
+    """Return the person's role in a team, or "" for none."""
     if not user.is_authenticated:
         return ""
-    found = Membership.objects.filter(team_id=study.team_id, user=user).first()
+    found = Membership.objects.filter(team=team, user=user).first()
     return found.role if found else ""
+
+
+def teams_for(user: Person) -> QuerySet[Team]:
+    """Return the teams this person belongs to, by name."""
+    if not user.is_authenticated or not user.is_active:
+        return Team.objects.none()
+    return Team.objects.filter(memberships__user=user).order_by("name")
 
 
 def study_get_by_slug(slug: str) -> Study:

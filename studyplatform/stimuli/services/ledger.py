@@ -12,14 +12,14 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from studyplatform.studies.models import StudyVersion
 from .. import media, pictures, runtime
 from ..models import Heatmap, NeededHeatmap
 from . import overlays
+from .leases import LeaseLostError, lease_renewed
 
 if TYPE_CHECKING:
     from explainers.classifier import Target
@@ -39,10 +40,6 @@ Clock = Callable[[], datetime]
 LEASE = timedelta(seconds=60)
 RENEW_AFTER = timedelta(seconds=15)
 MAX_ATTEMPTS = 3
-
-
-class ClaimLostError(Exception):
-    """The lease ran out and the row went to another worker: this one's result is discarded."""
 
 
 def heatmap_claim(
@@ -72,9 +69,9 @@ def heatmap_claim(
 
 
 def heatmap_renew(*, heatmap: Heatmap, clock: Clock = timezone.now) -> None:
-    """Prolong the lease; ClaimLostError where the row went to another worker."""
+    """Prolong the lease; LeaseLostError where the row went to another worker."""
     if not _mine(heatmap).update(leased_until=clock() + LEASE):
-        raise ClaimLostError(str(heatmap))
+        raise LeaseLostError(str(heatmap))
 
 
 def heatmap_publish(
@@ -82,7 +79,7 @@ def heatmap_publish(
 ) -> None:
     """Put the raw heatmap in its place and mark the row done, both or neither.
 
-    ClaimLostError where the row went to another worker, ValueError for a map that is none;
+    LeaseLostError where the row went to another worker, ValueError for a map that is none;
     nothing of `raw` then stays.
     """
     _check_map(heatmap, raw)
@@ -106,7 +103,7 @@ def heatmap_publish(
                 rendered_at=clock(),
             )
             if not published:
-                raise ClaimLostError(str(heatmap))
+                raise LeaseLostError(str(heatmap))
             os.replace(draft, target)
     for path in media.heatmap_files(heatmap.key):
         if path != target:
@@ -131,37 +128,15 @@ def heatmap_release(*, heatmap: Heatmap) -> None:
     )
 
 
-@contextmanager
-def lease_renewed(
+def heatmap_lease_kept(
     *, heatmap: Heatmap, clock: Clock = timezone.now, every: timedelta = RENEW_AFTER
-) -> Iterator[Event]:
-    """Renew the lease while the block runs; yields what is set once the claim is lost.
-
-    From a thread, because one step alone (loading a network, tracing it, a pass through a large
-    one) can take longer than a lease. `every` is in real time, whatever the clock.
-    """
-    ended, lost = Event(), Event()
-
-    def renew() -> None:
-        while not ended.wait(every.total_seconds()):
-            try:
-                heatmap_renew(heatmap=heatmap, clock=clock)
-            except ClaimLostError:
-                lost.set()
-                return
-            except (DatabaseError, InterfaceError):
-                # The lease outlasts some of these; the next turn has a connection of its own.
-                logger.warning("Heatmap %s: its lease is not renewed", heatmap.pk, exc_info=True)
-            finally:
-                connections.close_all()  # this thread's
-
-    thread = Thread(target=renew, name=f"lease of heatmap {heatmap.pk}", daemon=True)
-    thread.start()
-    try:
-        yield lost
-    finally:
-        ended.set()
-        thread.join()
+) -> AbstractContextManager[Event]:
+    """Renew the lease while the block runs; yields what is set once the claim is lost."""
+    return lease_renewed(
+        lambda: heatmap_renew(heatmap=heatmap, clock=clock),
+        name=f"heatmap {heatmap.pk}",
+        every=every,
+    )
 
 
 def heatmap_render(
@@ -171,17 +146,17 @@ def heatmap_render(
 
     Of a method whose map has several values per pixel, what supports the label is kept: what a
     study shows.
-    Raises ClaimLostError, and whatever the method raises.
+    Raises LeaseLostError, and whatever the method raises.
     """
     started = time.monotonic()
     last = None
-    with lease_renewed(heatmap=heatmap, clock=clock, every=renew_every) as lost:
+    with heatmap_lease_kept(heatmap=heatmap, clock=clock, every=renew_every) as lost:
         explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
         pixels = pictures.pixels_of(heatmap.image.sha256)
         for step in explainer.iter_explain(pixels, _target(heatmap)):
             last = step
             if lost.is_set():
-                raise ClaimLostError(str(heatmap))
+                raise LeaseLostError(str(heatmap))
         if last is None:
             raise RuntimeError(f"{heatmap.method} ended without a heatmap")
         raw = explainer.support(last.heatmap)
@@ -283,7 +258,7 @@ def _check_map(heatmap: Heatmap, raw: NDArray[np.float32]) -> None:
 def _attempt(heatmap: Heatmap, clock: Clock) -> int:
     try:
         heatmap_render(heatmap=heatmap, clock=clock)
-    except ClaimLostError:
+    except LeaseLostError:
         logger.warning("Heatmap %s went to another worker; this result is discarded", heatmap.pk)
         return 0
     except Exception as error:

@@ -315,7 +315,7 @@ def test_stale_result_is_discarded(row: Heatmap, clock: Clock, fresh_first: bool
     stale, fresh = stale_and_fresh(clock)
     if fresh_first:
         ledger.heatmap_publish(heatmap=fresh, raw=map_of(2), seconds=1, clock=clock)
-    with pytest.raises(ledger.ClaimLostError):
+    with pytest.raises(ledger.LeaseLostError):
         ledger.heatmap_publish(heatmap=stale, raw=map_of(1), seconds=1, clock=clock)
     if not fresh_first:
         assert files() == []
@@ -336,7 +336,7 @@ def test_without_the_claim_check_the_stale_result_would_win(
 
 def test_stale_worker_can_neither_renew_nor_fail_nor_release(row: Heatmap, clock: Clock):
     stale, fresh = stale_and_fresh(clock)
-    with pytest.raises(ledger.ClaimLostError):
+    with pytest.raises(ledger.LeaseLostError):
         ledger.heatmap_renew(heatmap=stale, clock=clock)
     ledger.heatmap_fail(heatmap=stale, reason="out of memory")
     ledger.heatmap_release(heatmap=stale)
@@ -407,7 +407,7 @@ def test_without_the_renewal_a_long_step_loses_its_row(
     """Negative control of the test above: the same step, and a renewal that never comes."""
     method = OneLongStep(shared_row, clock, wait=False)
     monkeypatch.setattr(runtime, "explainer", lambda *_: method)
-    with pytest.raises(ledger.ClaimLostError):
+    with pytest.raises(ledger.LeaseLostError):
         ledger.heatmap_render(heatmap=claimed(clock), clock=clock, renew_every=timedelta(days=1))
     assert sum(method.requeued) == 1
     assert files() == []
@@ -436,7 +436,7 @@ def test_lost_claim_stops_the_work(
                 yield Partial(done, 10, lambda: map_of(4))
 
     monkeypatch.setattr(runtime, "explainer", lambda *_: Stalled())
-    with pytest.raises(ledger.ClaimLostError):
+    with pytest.raises(ledger.LeaseLostError):
         ledger.heatmap_render(heatmap=claimed(clock), clock=clock, renew_every=SOON)
     assert steps == [1, 2, 3]
     assert files() == []
@@ -457,7 +457,7 @@ def test_a_renewal_that_fails_is_tried_again(
     monkeypatch.setattr(ledger, "heatmap_renew", away)
     mine = claimed(clock)
     clock.advance(40)
-    with ledger.lease_renewed(heatmap=mine, clock=clock, every=SOON) as lost:
+    with ledger.heatmap_lease_kept(heatmap=mine, clock=clock, every=SOON) as lost:
         assert renewed(shared_row, clock)
         assert not lost.is_set()
     assert len(tries) > 3

@@ -1,0 +1,68 @@
+"""Long work: how far it is, ending it, trying it again."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from studyplatform.stimuli import selectors
+from studyplatform.stimuli.models import Job
+from studyplatform.stimuli.services import job_cancel, job_retry
+
+from ..access import may_change_in
+
+
+@require_GET
+@never_cache
+@login_required
+def part(request: HttpRequest, job_id: int) -> HttpResponse:
+    """A job's panel alone, asked for again and again while it is open."""
+    return _panel(request, _job(request, job_id))
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    job = _job(request, job_id, change=True)
+    job_cancel(job=job)
+    return _back(request)
+
+
+@require_POST
+@login_required
+def retry(request: HttpRequest, job_id: int) -> HttpResponse:
+    job = _job(request, job_id, change=True)
+    job_retry(job=job)
+    return _back(request)
+
+
+def _panel(request: HttpRequest, job: Job) -> HttpResponse:
+    context = {"job": job, "may_change": may_change_in(request, job.team)}
+    response = render(request, "console/_job.html", context)
+    if not job.is_open and request.GET.get("was_open"):
+        # What the page offers has changed as well.
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """Return to the page whose button it was; to the studies where it does not say."""
+    address = request.headers.get("referer", "")
+    ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return redirect(address if ours else reverse("console:studies"))
+
+
+def _job(request: HttpRequest, job_id: int, *, change: bool = False) -> Job:
+    try:
+        job = selectors.job_get_for(request.user, job_id)
+    except Job.DoesNotExist as error:
+        raise Http404("no such job") from error
+    if change and not may_change_in(request, job.team):
+        raise PermissionDenied
+    return job
