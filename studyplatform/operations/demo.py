@@ -60,7 +60,7 @@ def study_ensure(progress: Progress) -> StudyVersion:
     study = Study.objects.filter(slug=SLUG).first()
     if study and (found := version_latest(study)):
         return found
-    if not ImageSet.objects.filter(name="demo").exists():
+    if not ImageSet.objects.filter(name="demo", team=None).exists():
         stimuli.image_set_import_demo(
             progress=lambda done, total: progress("Drawing the scenes", done, total)
         )

@@ -18,10 +18,29 @@ class Outcome(models.TextChoices):
 class ImageSet(models.Model):
     """Images imported together, cropped to exactly what the network sees."""
 
-    name = models.SlugField(max_length=40, unique=True)
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="image_sets",
+        help_text="none: shared with all",
+    )
+    name = models.SlugField(max_length=40)
     labels = models.JSONField(help_text="every label an image of the set can carry")
     size = models.PositiveIntegerField(help_text="side of the square images, in pixels")
+    origin = models.JSONField(default=dict, help_text="how it was imported, by which job")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="one_image_set_name_per_team"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(team__isnull=True),
+                name="one_shared_image_set_per_name",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -51,14 +70,41 @@ class Image(models.Model):
 class TrainedClassifier(models.Model):
     """A classifier's file and what is needed to load it."""
 
-    name = models.SlugField(max_length=40, unique=True)
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="classifiers",
+        help_text="none: shared with all",
+    )
+    name = models.SlugField(max_length=40)
     path = models.CharField(max_length=500, help_text="relative to MEDIA_ROOT")
     sha256 = models.CharField(max_length=64, help_text="of the file")
     labels = models.JSONField()
     preprocess = models.CharField(max_length=20)
     size = models.PositiveIntegerField(help_text="side of its square input, in pixels")
     average_precision = models.JSONField(default=dict, help_text="split -> label -> value")
+    image_set = models.ForeignKey(
+        ImageSet,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="classifiers",
+        help_text="the images it was trained or judged on",
+    )
+    origin = models.JSONField(default=dict, help_text="how it was made, by which job")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "name"], name="one_classifier_name_per_team"),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(team__isnull=True),
+                name="one_shared_classifier_per_name",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

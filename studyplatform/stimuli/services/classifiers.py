@@ -53,7 +53,7 @@ def classifier_register(
         "average_precision": average_precision or {},
     }
     with transaction.atomic():
-        found = TrainedClassifier.objects.select_for_update().filter(name=name).first()
+        found = TrainedClassifier.objects.select_for_update(of=("self",)).filter(name=name, team=None).first()
         if found is None:
             return TrainedClassifier.objects.create(name=name, **values)
         same = all(getattr(found, key) == values[key] for key in ("sha256", "labels", "preprocess"))

@@ -13,7 +13,7 @@ from studyplatform.studies.models import StudyVersion, Team
 from studyplatform.studies.services import check_slug_free, study_create, version_replace_spec
 from studyplatform.studies.spec import Outcome, Spec, load
 
-from .. import pictures, runtime, selection
+from .. import materials, pictures, runtime, selection
 from ..models import (
     Example,
     Heatmap,
@@ -42,7 +42,7 @@ def study_create_with_stimuli(
     """
     spec = load(spec_text)
     check_slug_free(spec.slug)
-    _materials(spec, progress)
+    _materials(team, spec, progress)
     with transaction.atomic():
         if team.pk is None:
             team.save()
@@ -59,7 +59,7 @@ def study_replace_draft(
     Heatmaps rendered before stay in the ledger and are not rendered again. Raises as
     `study_create_with_stimuli`, and StudyError for a version that is published or was walked.
     """
-    _materials(load(spec_text), progress)
+    _materials(version.study.team, load(spec_text), progress)
     with transaction.atomic():
         # The lock comes first: stimuli must not go while somebody publishes them.
         StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
@@ -85,7 +85,7 @@ def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> St
     if found:
         return found
     spec = version.spec
-    image_set, classifier, images = _materials(spec, progress)
+    image_set, classifier, images = _materials(version.study.team, spec, progress)
     try:
         table = _table(classifier, images)
         thresholds = _thresholds(spec, classifier, table)
@@ -192,13 +192,18 @@ def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]
                 yield level, image, ""
 
 
-def _materials(spec: Spec, progress: Progress) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
-    """Return image set, classifier, and the split's images by content, all with their scores."""
+def _materials(
+    team: Team, spec: Spec, progress: Progress
+) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
+    """Return image set, classifier, and the split's images by content, all with their scores.
+
+    The team's own come before shared ones of the same name.
+    """
     wanted = spec.stimuli
-    image_set = ImageSet.objects.filter(name=wanted.images).first()
+    image_set = materials.image_set_named(team, wanted.images)
     if image_set is None:
         raise StimuliError(f"stimuli.images: there is no image set {wanted.images!r}.")
-    classifier = TrainedClassifier.objects.filter(name=wanted.classifier).first()
+    classifier = materials.classifier_named(team, wanted.classifier)
     if classifier is None:
         raise StimuliError(f"stimuli.classifier: there is no classifier {wanted.classifier!r}.")
     check_fit(classifier, image_set)
