@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "csp",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "studyplatform.studies",
     "studyplatform.stimuli",
     "studyplatform.identities",
@@ -97,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "studyplatform.console.accounts.RequireSecondStep",
 ]
 
 ROOT_URLCONF = "studyplatform.urls"
@@ -209,6 +211,13 @@ ACCOUNT_SESSION_REMEMBER = False
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/console/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
+# allauth's brakes count attempts per network address: in production the proxy in front names it.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if PRODUCTION else 0
+# The second step of signing in: a code from an app (TOTP), or one of the printed recovery codes.
+MFA_ADAPTER = "studyplatform.console.accounts.SecondStepAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Explanation studies"
+REQUIRE_TOTP = env.bool("REQUIRE_TOTP", default=False)
 
 # --- Language and time
 LANGUAGE_CODE = "en"

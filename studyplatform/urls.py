@@ -8,8 +8,11 @@ urlpatterns = [
     path("i/", include("studyplatform.stimuli.urls")),
     path("s/", include("studyplatform.participation.urls")),
     path("console/", include("studyplatform.console.urls")),
-    # Of allauth these two alone: accounts and passwords are made by the owner of the installation,
-    # and there need be no mail server that could send a new one.
+    # Of allauth these alone: accounts are made by the owners of teams, and there need be no mail
+    # server that could send a new password.
     path("accounts/login/", account.login, name="account_login"),
     path("accounts/logout/", account.logout, name="account_logout"),
+    path("accounts/password/", account.password_change, name="account_change_password"),
+    path("accounts/confirm/", account.reauthenticate, name="account_reauthenticate"),
+    path("accounts/second-step/", include("allauth.mfa.urls")),
 ]

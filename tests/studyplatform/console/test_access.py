@@ -134,9 +134,19 @@ def test_a_researcher_signs_in_with_a_password(study: Study, alice: Client, clie
 
 @pytest.mark.parametrize(
     "path",
-    ["signup/", "password/reset/", "password/change/", "email/", "inactive/", "reauthenticate/"],
+    [
+        "signup/",
+        "password/reset/",
+        "password/set/",
+        "email/",
+        "inactive/",
+        "second-step/webauthn/",
+        "second-step/trust/",
+    ],
 )
-def test_accounts_have_sign_in_and_sign_out_alone(alice: Client, client: Client, path: str) -> None:
+def test_of_allauth_there_are_the_pages_in_use_alone(
+    alice: Client, client: Client, path: str
+) -> None:
     for visitor in (client, alice):
         assert visitor.get(f"/accounts/{path}").status_code == 404
         assert visitor.post(f"/accounts/{path}", {"email": "a@example.org"}).status_code == 404
