@@ -71,7 +71,7 @@ def session_of_cookie(study_slug: str, cookie: str) -> Session | None:
 def sessions_whole() -> QuerySet[Session]:
     """Return sessions with study, version and condition, without the version's large columns."""
     return Session.objects.select_related("study", "version", "condition").defer(
-        "version__data", "version__manifest"
+        "version__data", "version__text", "version__manifest"
     )
 
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 from .fields import OrderedJSONField
-from .spec import Spec, from_data
+from .spec import Spec, from_data, plain_yaml
 
 
 class Team(models.Model):
@@ -69,6 +69,9 @@ class StudyVersion(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     data = OrderedJSONField(help_text="the spec as plain data")
+    text = models.TextField(
+        blank=True, default="", help_text="the spec as it was written, with its comments"
+    )
     manifest = models.JSONField(
         default=dict, help_text="stimuli with content hashes, at publishing"
     )
@@ -96,6 +99,11 @@ class StudyVersion(models.Model):
         if cached is None:
             cached = self.__dict__["_spec"] = from_data(self.data)
         return cached
+
+    @property
+    def written(self) -> str:
+        """The spec as YAML: as it was written, or written anew where only its data were kept."""
+        return self.text or plain_yaml.dump(self.data)
 
 
 class Condition(models.Model):

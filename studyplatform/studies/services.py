@@ -24,6 +24,10 @@ class StudyError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
+class ConflictError(StudyError):
+    """Somebody else has saved a draft since this change to it was begun."""
+
+
 def team_get_or_create(*, name: str) -> Team:
     """Return the team of this name, made where there is none."""
     return Team.objects.get_or_create(name=name)[0]
@@ -38,7 +42,7 @@ def study_create(*, team: Team, spec_text: str) -> StudyVersion:
     spec = load(spec_text)
     check_slug_free(spec.slug)
     study = Study.objects.create(team=team, slug=spec.slug)
-    return _version_create(study, 1, spec)
+    return _version_create(study, 1, spec, spec_text)
 
 
 def check_slug_free(slug: str) -> None:
@@ -63,23 +67,30 @@ def version_amend(*, study: Study, spec_text: str) -> StudyVersion:
     if draft := locked.versions.filter(published_at=None).first():
         raise StudyError(f"Version {draft.number} of {locked.slug!r} is still a draft.")
     last = locked.versions.aggregate(last=Max("number"))["last"] or 0
-    return _version_create(locked, last + 1, spec)
+    return _version_create(locked, last + 1, spec, spec_text)
 
 
 @transaction.atomic
-def version_replace_spec(*, version: StudyVersion, spec_text: str) -> StudyVersion:
+def version_replace_spec(
+    *, version: StudyVersion, spec_text: str, began_with: str = ""
+) -> StudyVersion:
     """Give a draft another spec; its conditions are made anew. Published versions refuse.
 
+    began_with: the `text_sha256` of the text this change was begun from; ConflictError where the
+    draft holds another by now. Empty: whatever it holds is replaced.
     Stimuli follow from the spec: the room above orders this and makes them anew
-    (`stimuli.services.study_replace_draft`).
+    (`stimuli.services.study_replace_draft`, `draft_save`).
     """
     spec = load(spec_text)
     locked = _draft_locked(version)
+    if began_with and began_with != text_sha256(locked.written):
+        raise ConflictError("Somebody else has saved this draft since you began.")
     if spec.slug != locked.study.slug:
         raise StudyError(f"slug: {spec.slug!r} is another study; expected {locked.study.slug!r}.")
     locked.conditions.all().delete()
     locked.data = spec.model_dump(mode="json")
-    locked.save(update_fields=["data"])
+    locked.text = as_kept(spec_text)
+    locked.save(update_fields=["data", "text"])
     _conditions_create(locked, spec)
     return StudyVersion.objects.get(pk=locked.pk)
 
@@ -100,6 +111,32 @@ def version_freeze(*, version: StudyVersion, manifest: dict[str, Any]) -> StudyV
     )
     locked.study.refresh_from_db()
     return locked
+
+
+@transaction.atomic
+def version_discard(*, version: StudyVersion) -> bool:
+    """Delete a draft; return whether its study went with it, having no other version.
+
+    Sessions begun with it must be gone, and stimuli go with it. Published versions refuse.
+    """
+    locked = _draft_locked(version)
+    study = locked.study
+    locked.conditions.all().delete()
+    locked.delete()
+    if study.versions.exists():
+        return False
+    study.delete()
+    return True
+
+
+def as_kept(spec_text: str) -> str:
+    """Return a spec's text with the line breaks of its stored form: browsers send others."""
+    return spec_text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_sha256(text: str) -> str:
+    """Return the hash by which a change says which text it was begun from."""
+    return hashlib.sha256(as_kept(text).encode()).hexdigest()
 
 
 def version_sha256(spec: Spec, manifest: dict[str, Any]) -> str:
@@ -123,9 +160,12 @@ def study_close(*, study: Study) -> Study:
     return _move(study, {Study.State.RUNNING, Study.State.PAUSED}, Study.State.CLOSED, "closed")
 
 
-def _version_create(study: Study, number: int, spec: Spec) -> StudyVersion:
+def _version_create(study: Study, number: int, spec: Spec, spec_text: str) -> StudyVersion:
     version = StudyVersion.objects.create(
-        study=study, number=number, data=spec.model_dump(mode="json")
+        study=study,
+        number=number,
+        data=spec.model_dump(mode="json"),
+        text=as_kept(spec_text),
     )
     _conditions_create(version, spec)
     return version

@@ -50,6 +50,21 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and one text as often as it comes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
+
+
 def load(text: str) -> Any:
     """Return the data in this text; PlainYamlError says what is wrong where."""
     if len(text) > MAX_CHARACTERS:
@@ -68,6 +83,19 @@ def load(text: str) -> Any:
     for path, fault in _faults(data, ""):
         raise PlainYamlError(f"{path}: {fault}")
     return data
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the text's nodes, which know their lines; None where it is no plain YAML."""
+    try:
+        return _Loader(text).get_single_node()
+    except (yaml.YAMLError, PlainYamlError):
+        return None
+
+
+def dump(data: Any) -> str:
+    """Return data as YAML that people like to read: texts of several lines as blocks."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _place(thing: Any) -> str:

@@ -135,3 +135,44 @@ def test_publishing_an_amendment_leaves_a_paused_study_paused(
     services.version_freeze(version=second, manifest={})
     frozen.study.refresh_from_db()
     assert frozen.study.state == Study.State.PAUSED
+
+
+def test_the_text_is_kept_as_it_was_written(draft: StudyVersion, spec_text: SpecText):
+    text = "# Why we ask this.\n" + spec_text(title="New")
+    changed = services.version_replace_spec(
+        version=draft, spec_text=text.replace("\n", "\r\n"), began_with=""
+    )
+    assert changed.text == changed.written == text
+    StudyVersion.objects.update(text="")
+    assert StudyVersion.objects.get().written.startswith("slug: demo\ntitle: New\n")
+
+
+def test_a_change_begun_from_another_text_is_refused(draft: StudyVersion, spec_text: SpecText):
+    began = services.text_sha256(draft.written)
+    services.version_replace_spec(
+        version=draft, spec_text=spec_text(title="Hers"), began_with=began
+    )
+    with pytest.raises(services.ConflictError):
+        services.version_replace_spec(
+            version=draft, spec_text=spec_text(title="His"), began_with=began
+        )
+    now = StudyVersion.objects.get()
+    assert now.spec.title == "Hers"
+    services.version_replace_spec(
+        version=draft, spec_text=spec_text(title="His"), began_with=services.text_sha256(now.text)
+    )
+    assert StudyVersion.objects.get().spec.title == "His"
+
+
+def test_a_draft_is_discarded_and_a_study_of_drafts_alone_with_it(
+    frozen: StudyVersion, spec_text: SpecText
+):
+    second = services.version_amend(study=frozen.study, spec_text=spec_text(title="Amended"))
+    assert not services.version_discard(version=second)
+    assert list(frozen.study.versions.values_list("number", flat=True)) == [1]
+    with pytest.raises(services.StudyError, match="is published and cannot change"):
+        services.version_discard(version=frozen)
+    other = services.study_create(team=frozen.study.team, spec_text=spec_text(slug="other"))
+    assert services.version_discard(version=other)
+    assert not Study.objects.filter(slug="other").exists()
+    assert Condition.objects.count() == 6
