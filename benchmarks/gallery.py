@@ -4,8 +4,8 @@ r"""Draw the pictures of docs/explainers: every method on the same images.
     python -m benchmarks.gallery pages --methods lrp,rise
     python -m benchmarks.gallery photographs              all methods on three photographs
 
-`photographs` needs ../shared/data and, on two cores, some forty minutes, nearly all of them for
-H2O. Maps are kept under --maps, so what is there is not computed again (--again does).
+`photographs` needs ../shared/data and, on two cores, some twenty minutes, most of them for H2O. Maps
+are kept under --maps, so what is there is not computed again (--again does).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.networks import DATA, MOBILENET, ROOT, trunk
+from benchmarks.networks import DATA, MOBILENET, ROOT
+from benchmarks.photographs import VOC, photograph_classifier
 from explainers import Classifier, available, create, demo, parameters, voc
 from explainers.classifier import CLASS_AGNOSTIC
 from explainers.registry import method
 from explainers.render import above, colour_overlays, overlay, thresholded
-from explainers.training import train_head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
 
-VOC = DATA / "voc-mini" / "VOC2007"
-LEAST_EXAMPLES = 5  # training photographs of a label; with fewer the head does not learn it
-
 SCENE = 301  # of the demo's "val": a dog, a cat, a ball of yarn
 SCENE_LABELS = ("dog", "cat")
 PHOTOGRAPHS = (("005529", "person"), ("005477", "aeroplane"), ("006723", "car"))
+
+SETTINGS = {"h2o": {"colours": "adaptive"}}
+"""Other than the defaults: half of the predictions, and a picture one cannot tell from the full."""
 
 # The original is drawn in the first column; the page is 8 columns wide.
 COLUMNS, CELL, GAP, CAPTION = 8, 150, 4, 20
@@ -101,14 +101,16 @@ class Store:
     def heatmap(
         self, name: str, classifier: Classifier, picture: Picture, picked: str, label: str
     ) -> NDArray[np.float32]:
-        """The raw map of a method with its default parameters."""
+        """The raw map of a method with its default parameters, but for SETTINGS."""
         target = CLASS_AGNOSTIC if method(picked).class_agnostic else label
         path = self.folder / f"{name}-{label}-{picked}.npy"
         if path.is_file() and not self.again:
             found: NDArray[np.float32] = np.load(path)
             return found
         task = self.progress.add_task(f"{name}: {picked}, {label}", total=None)
-        for step in create(picked, classifier).iter_explain(picture, target):
+        for step in create(picked, classifier, **SETTINGS.get(picked, {})).iter_explain(
+            picture, target
+        ):
             self.progress.update(task, completed=step.done, total=step.total)
         self.progress.remove_task(task)
         np.save(path, step.heatmap)
@@ -208,19 +210,6 @@ def draw_photographs(store: Store, methods: Sequence[str], path: Path) -> None:
                 page.paste(small, (place * (CELL + GAP), below))
             _write(page, caption, 0, below + CELL)
     page.save(path, quality=88, optimize=True)
-
-
-def photograph_classifier() -> Classifier:
-    """MobileNet with a head fitted to the training photographs of voc-mini."""
-    training = voc.photographs(VOC, "train")
-    shape = (224, 224, 3)
-    seen = [photograph.labels(shape) for photograph in training]
-    every = sorted({label for labels in seen for label in labels})
-    enough = [name for name in every if sum(name in one for one in seen) >= LEAST_EXAMPLES]
-    truth = np.array([[name in one for name in enough] for one in seen])
-    images = (photograph.load(shape) for photograph in training)
-    network = train_head(trunk(), images, truth, labels=enough, preprocess="signed")
-    return Classifier.from_keras(network, labels=enough, preprocess="signed")
 
 
 # -- writing ---------------------------------------------------------------------------------------
