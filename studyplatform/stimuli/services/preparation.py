@@ -13,7 +13,7 @@ from studyplatform.studies.models import StudyVersion, Team
 from studyplatform.studies.services import check_slug_free, study_create, version_replace_spec
 from studyplatform.studies.spec import Outcome, Spec, load
 
-from .. import materials, pictures, runtime, selection
+from .. import deciding, materials, pictures, runtime, selection
 from ..models import (
     Example,
     Heatmap,
@@ -105,10 +105,14 @@ def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> St
         ) from error
     with transaction.atomic():
         # The lock makes a second caller wait, and then find the set.
-        StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(pk=version.pk)
+        locked = StudyVersion.objects.select_for_update(of=("self",), no_key=True).get(
+            pk=version.pk
+        )
         found = StimulusSet.objects.filter(version=version).first()
         if found:
             return found
+        if deciding.of_tasks(locked.spec) != deciding.of_tasks(spec):
+            raise StimuliError("The study was changed while its tasks were chosen.")
         stimulus_set = StimulusSet.objects.create(
             version=version, image_set=image_set, classifier=classifier, thresholds=thresholds
         )
@@ -173,7 +177,7 @@ def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]
     )
     for example in examples.select_related("image", "task"):
         shown.setdefault((example.image_id, example.task.label), example.image)
-    wanted = _figures_with_heatmap(spec)
+    wanted = deciding.figures_with_heatmap(spec)
     for one in stimulus_set.illustrations.select_related("image").order_by("pk"):
         if (one.label, one.outcome) in wanted:
             shown.setdefault((one.image_id, one.label), one.image)
@@ -195,9 +199,25 @@ def shown_heatmaps(stimulus_set: StimulusSet) -> Iterator[tuple[str, Image, str]
 def _materials(
     team: Team, spec: Spec, progress: Progress
 ) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
-    """Return image set, classifier, and the split's images by content, all with their scores.
+    """Return image set, classifier, and the split's images by content, all with their scores."""
+    image_set, classifier = materials_find(team=team, spec=spec)
+    images = image_set.images.order_by("sha256")
+    if spec.stimuli.split != "all":
+        images = images.filter(split=spec.stimuli.split)
+    chosen = list(images)
+    if not chosen:
+        raise StimuliError(
+            f"stimuli.split: the image set {image_set.name!r} has no {spec.stimuli.split} images."
+        )
+    methods_check(spec=spec, classifier=classifier, image=chosen[0])
+    predictions_ensure(classifier=classifier, images=chosen, progress=progress)
+    return image_set, classifier, chosen
 
-    The team's own come before shared ones of the same name.
+
+def materials_find(*, team: Team, spec: Spec) -> tuple[ImageSet, TrainedClassifier]:
+    """Return the image set and the classifier a spec names; StimuliError where they do not fit.
+
+    The team's own come before shared ones of the same name. Reads rows alone, no network.
     """
     wanted = spec.stimuli
     image_set = materials.image_set_named(team, wanted.images)
@@ -208,15 +228,7 @@ def _materials(
         raise StimuliError(f"stimuli.classifier: there is no classifier {wanted.classifier!r}.")
     check_fit(classifier, image_set)
     _check_labels(spec, classifier, image_set)
-    images = image_set.images.order_by("sha256")
-    if wanted.split != "all":
-        images = images.filter(split=wanted.split)
-    chosen = list(images)
-    if not chosen:
-        raise StimuliError(f"The image set {image_set.name!r} has no {wanted.split} images.")
-    _check_methods(spec, classifier, chosen[0])
-    predictions_ensure(classifier=classifier, images=chosen, progress=progress)
-    return image_set, classifier, chosen
+    return image_set, classifier
 
 
 def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet) -> None:
@@ -240,7 +252,8 @@ def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet
         raise StimuliError(problems)
 
 
-def _check_methods(spec: Spec, classifier: TrainedClassifier, image: Image) -> None:
+def methods_check(*, spec: Spec, classifier: TrainedClassifier, image: Image) -> None:
+    """Raise StimuliError unless every heatmap method can be computed on an image of this size."""
     from explainers import ExplainerError
 
     problems = []
@@ -323,11 +336,6 @@ def _illustrations(
                 seed=spec.seed,
             )
     return chosen
-
-
-def _figures_with_heatmap(spec: Spec) -> set[tuple[str, str]]:
-    framed = {(i.figure.label, i.figure.outcome) for i in spec.screening.items if i.region}
-    return framed | {(f.label, f.outcome) for _, f in spec.figures() if f.heatmap}
 
 
 def _store_tasks(
