@@ -7,7 +7,18 @@ classifier = explainers.demo.classifier()
 
 from __future__ import annotations
 
-from explainers.demo.composition import LABELS, SEED, SIZE, SPLITS, Scene, scene, scenes, targets
+from explainers.demo.composition import (
+    LABELS,
+    SEED,
+    SIZE,
+    SPLITS,
+    Scene,
+    named,
+    scene,
+    scene_name,
+    scenes,
+    targets,
+)
 from explainers.demo.network import NETWORK_PATH, classifier, dataset, description, train
 
 __all__ = [
@@ -20,7 +31,9 @@ __all__ = [
     "classifier",
     "dataset",
     "description",
+    "named",
     "scene",
+    "scene_name",
     "scenes",
     "targets",
     "train",

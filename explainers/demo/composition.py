@@ -11,6 +11,7 @@ dogs with pointed ears are there to be mistaken for horses and cats.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -81,7 +82,7 @@ class Scene:
     @property
     def name(self) -> str:
         """A file name stem that says nothing about the content."""
-        return f"scene-{self.split}-{self.index:05d}"
+        return scene_name(self.split, self.index)
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:
@@ -129,6 +130,16 @@ def scene(index: int, *, split: str = "train", size: int = SIZE, seed: int = SEE
         key=key,
     )
     return Scene(index, split, seed, size, place, labels, shapes, light)
+
+
+def scene_name(split: str, index: int) -> str:
+    return f"scene-{split}-{index:05d}"
+
+
+def named(name: str) -> Scene | None:
+    """The scene that `Scene.name` calls so, at the usual size; None for any other name."""
+    found = re.fullmatch(rf"scene-({'|'.join(SPLITS)})-(\d{{5}})", name)
+    return None if found is None else scene(int(found[2]), split=found[1])
 
 
 def scenes(

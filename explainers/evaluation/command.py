@@ -10,9 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from explainers import demo
 from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import parse
+from explainers.evaluation.drawn import DEMO, drawings
 from explainers.evaluation.outputs import write_all
 from explainers.evaluation.plan import TARGETS, Plan
 from explainers.evaluation.run import Watch, run
@@ -35,6 +37,10 @@ EXAMPLE = """examples:
 grad-0=gradient,grad-5=gradient:dilations=5,c-mwp \\
       --metrics scg,ccg --agreement occ-10,grad-5,c-mwp
 
+  the demo's scenes and network, whose truth is known to the pixel:
+  python -m explainers evaluate --data demo --out results --methods occlusion,lrp,random \
+      --metrics relevance-inside,relevance-on-shortcut --target annotated --limit 50
+
 An interrupted evaluation goes on where it was when the same command is run again; where all is
 done, that only writes the tables anew. Methods and images may be added, settings not changed.
 """
@@ -54,9 +60,15 @@ def add_evaluate(commands: Any, *, labels: Labels, setting: Setting) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", required=True, metavar="VOC_DIR", help="a folder in PASCAL VOC layout")
+    add(
+        "--data", required=True, metavar="VOC_DIR",
+        help=f"a folder in PASCAL VOC layout; {DEMO!r} for the bundled drawn scenes",
+    )  # fmt: skip
     add("--split", default="val", metavar="NAME", help="a list in ImageSets/Main (val)")
-    add("--model", required=True, metavar="M.keras", help="the Keras network")
+    add(
+        "--model", metavar="M.keras",
+        help=f"the Keras network; with --data {DEMO} the bundled one where none is given",
+    )  # fmt: skip
     add("--labels", metavar="A,B,C or FILE", help="comma-separated, or a file with one per line")
     add("--preprocess", default="none", metavar="NAME", help=f"{', '.join(PREPROCESSINGS)}")
     add(
@@ -127,12 +139,12 @@ def _plan(options: argparse.Namespace, labels: Labels, setting: Setting) -> Plan
     limits = dict(_limit(text) for text in options.limit_for)
     if Path(options.out).is_file():
         raise ExplainerError(f"{options.out} is a file; expected a folder to write.")
-    found = photographs(options.data, options.split)
-    classifier = Classifier.from_keras(
-        options.model, labels=labels(options.labels), preprocess=options.preprocess
-    )
+    drawn = options.data == DEMO
+    if options.model is None and not drawn:
+        raise ExplainerError("--model is missing; expected the Keras network's file.")
+    found = drawings(options.split) if drawn else photographs(options.data, options.split)
     return Plan(
-        classifier,
+        _classifier(options, labels),
         found,
         columns,
         metrics,
@@ -141,6 +153,14 @@ def _plan(options: argparse.Namespace, labels: Labels, setting: Setting) -> Plan
         seed=options.seed,
         limit=options.limit,
         limits=limits,
+    )
+
+
+def _classifier(options: argparse.Namespace, labels: Labels) -> Classifier:
+    if options.model is None:
+        return demo.classifier()
+    return Classifier.from_keras(
+        options.model, labels=labels(options.labels), preprocess=options.preprocess
     )
 
 

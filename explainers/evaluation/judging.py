@@ -32,8 +32,10 @@ CURVES = ("deletion", "insertion", "ca-deletion")
 class Scene:
     """One photograph, as the network sees and scores it.
 
-    pixels: uint8 `(H, W, C)`. scores: `(classes,)`. targets: the labels explained, as indices.
-    mask: from a target to where it is, bool `(H, W)`.
+    pixels: uint8 `(H, W, C)`. scores: `(classes,)`, which only the making of maps asks for.
+    targets: the labels explained, as indices.
+    mask: from a target to where it is, bool `(H, W)`; shortcut: to what was planted for it, of
+    drawn scenes.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Scene:
     scores: NDArray[np.float32]
     targets: tuple[int, ...]
     mask: Callable[[int], NDArray[np.bool_]]
+    shortcut: Callable[[int], NDArray[np.bool_]] | None = None
 
 
 @dataclass(frozen=True)
@@ -222,6 +225,7 @@ class _Case:
             "classifier": lambda: self.judge.classifier,
             "explainer": lambda: self.explainer,
             "mask": lambda: self.scene.mask(self._index),
+            "shortcut": self._shortcut,
             "factory": lambda: self.column.create,
         }
         if name in own:
@@ -234,6 +238,10 @@ class _Case:
     def _index(self) -> int:
         assert self.target is not None, "only metrics of a target ask for it"
         return self.target
+
+    def _shortcut(self) -> NDArray[np.bool_]:
+        assert self.scene.shortcut is not None, "only drawn scenes have metrics that ask for it"
+        return self.scene.shortcut(self._index)
 
     @property
     def _map(self) -> NDArray[Any]:

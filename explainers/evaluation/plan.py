@@ -6,16 +6,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainers import metrics
+from explainers import demo, metrics
 from explainers.base import Explainer
 from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import Column
+from explainers.evaluation.drawn import Drawing
 from explainers.evaluation.judging import Judge, Scene
 from explainers.metrics import Metric
 from explainers.metrics.curves import STEPS
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TARGETS = ("top", "predicted", "annotated")
-_LACKING = ("fixations", "shortcut", "heatmaps")
+_LACKING = {
+    Photograph: (("fixations", "shortcut", "heatmaps"), "photographs in VOC layout"),
+    Drawing: (("fixations", "heatmaps"), "the demo's scenes"),
+}
 _PACKAGES = ("numpy", "scipy", "scikit-image", "keras", "Pillow")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Columns x metrics over photographs.
+    """Columns x metrics over photographs, or over the demo's scenes.
 
     target: which labels metrics of one class are about: "top", the one with the highest score
     (what 002 and 004 explain); "predicted", all that score above their threshold; "annotated",
@@ -42,7 +45,7 @@ class Plan:
     """
 
     classifier: Classifier
-    photographs: Sequence[Photograph]
+    photographs: Sequence[Photograph] | Sequence[Drawing]
     columns: tuple[Column, ...]
     metrics: tuple[Metric, ...]
     target: str = "top"
@@ -80,7 +83,7 @@ class Plan:
     def judge(self) -> Judge:
         return Judge(self.classifier, self.metrics, self.steps, self.seed)
 
-    def scene(self, photograph: Photograph) -> Scene:
+    def scene(self, photograph: Photograph | Drawing) -> Scene:
         """A photograph as the network sees and scores it: one prediction."""
         shape, labels = self.classifier.input_shape, self.classifier.labels
         pixels = photograph.load(shape)
@@ -93,12 +96,15 @@ class Plan:
         else:
             seen = photograph.labels(shape)
             targets = [i for i, label in enumerate(labels) if label in seen]
+        known = photograph.name, pixels, scores, tuple(targets)
+        if isinstance(photograph, Drawing):
+            return Scene(
+                *known,
+                lambda index: photograph.mask(labels[index], shape),
+                lambda index: photograph.shortcut(labels[index], shape),
+            )
         return Scene(
-            photograph.name,
-            pixels,
-            scores,
-            tuple(targets),
-            lambda index: box_mask(photograph.boxes(labels[index], shape), pixels.shape[:2]),
+            *known, lambda index: box_mask(photograph.boxes(labels[index], shape), pixels.shape[:2])
         )
 
     def explainers(self) -> dict[str, Explainer]:
@@ -153,12 +159,12 @@ class Plan:
     def _check_metrics(self) -> None:
         if not self.metrics:
             raise ExplainerError("--metrics names none; expected names, separated by commas.")
+        without, images = _LACKING[type(self.photographs[0])]
         for one in self.metrics:
-            lacking = next((need for need in one.needs if need in _LACKING), None)
+            lacking = next((need for need in one.needs if need in without), None)
             if lacking:
                 raise ExplainerError(
-                    f"{one.name} needs {metrics.NEEDS[lacking]}; photographs in VOC layout come "
-                    "without."
+                    f"{one.name} needs {metrics.NEEDS[lacking]}; {images} come without."
                 )
             if sum(other.name == one.name for other in self.metrics) > 1:
                 raise ExplainerError(f"--metrics names {one.name} twice.")
@@ -170,11 +176,15 @@ class Plan:
 
     def _check_labels(self) -> None:
         """That annotations are of use, where something asks for them."""
-        boxed = [one.name for one in self.metrics if "mask" in one.needs]
+        boxed = [one.name for one in self.metrics if {"mask", "shortcut"} & set(one.needs)]
         if not boxed and self.target != "annotated":
             return
         asking = boxed[0] if boxed else "--target annotated"
-        objects = [one for photo in self.photographs for one in photo.objects]
+        photographs = [one for one in self.photographs if isinstance(one, Photograph)]
+        if not photographs:
+            self._check_drawn(asking)
+            return
+        objects = [one for photo in photographs for one in photo.objects]
         known = [one for one in objects if one.label in self.classifier.labels]
         if not known:
             there = ", ".join(sorted({one.label for one in objects})) or "nothing"
@@ -185,11 +195,27 @@ class Plan:
         if boxed and all(one.box is None for one in known):
             raise ExplainerError(f"{asking} needs boxes; no annotation of the data set has one.")
 
+    def _check_drawn(self, asking: str) -> None:
+        unknown = [label for label in self.classifier.labels if label not in demo.LABELS]
+        if unknown:
+            raise ExplainerError(
+                f"{asking} needs the demo's labels ({', '.join(demo.LABELS)}); the network has "
+                f"{unknown[0]!r}."
+            )
 
-def _fingerprint(photographs: Sequence[Photograph]) -> str:
-    """SHA-256 of the photographs' names, files and annotations."""
+
+def _fingerprint(photographs: Sequence[Photograph] | Sequence[Drawing]) -> str:
+    """SHA-256 of the photographs' names, files and annotations.
+
+    Scenes follow from their names: one is drawn, to know how they are drawn.
+    """
     digest = hashlib.sha256()
-    for one in photographs:
-        digest.update(repr((one.name, one.objects)).encode())
-        digest.update(hashlib.sha256(Path(one.path).read_bytes()).digest())
+    for number, one in enumerate(photographs):
+        if isinstance(one, Photograph):
+            digest.update(repr((one.name, one.objects)).encode())
+            digest.update(hashlib.sha256(one.path.read_bytes()).digest())
+        else:
+            digest.update(one.name.encode())
+            if number == 0:
+                digest.update(one.load((demo.SIZE, demo.SIZE, 3)).tobytes())
     return digest.hexdigest()
