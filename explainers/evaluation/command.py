@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +14,7 @@ from explainers import demo
 from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import parse
-from explainers.evaluation.drawn import DEMO, drawings
+from explainers.evaluation.drawn import DEMO, Drawing, drawings
 from explainers.evaluation.outputs import write_all
 from explainers.evaluation.plan import TARGETS, Plan
 from explainers.evaluation.run import Watch, run
@@ -23,7 +23,7 @@ from explainers.metrics import available as all_metrics
 from explainers.metrics import metric
 from explainers.metrics.curves import STEPS
 from explainers.preprocessing import PREPROCESSINGS
-from explainers.voc import photographs
+from explainers.voc import Photograph, photographs
 
 EXAMPLE = """examples:
   the table of paper 000, with fewer images for the method that takes long:
@@ -142,7 +142,9 @@ def _plan(options: argparse.Namespace, labels: Labels, setting: Setting) -> Plan
     drawn = options.data == DEMO
     if options.model is None and not drawn:
         raise ExplainerError("--model is missing; expected the Keras network's file.")
-    found = drawings(options.split) if drawn else photographs(options.data, options.split)
+    found: Sequence[Photograph | Drawing] = (
+        drawings(options.split) if drawn else photographs(options.data, options.split)
+    )
     return Plan(
         _classifier(options, labels),
         found,

@@ -45,7 +45,7 @@ class Plan:
     """
 
     classifier: Classifier
-    photographs: Sequence[Photograph] | Sequence[Drawing]
+    photographs: Sequence[Photograph | Drawing]
     columns: tuple[Column, ...]
     metrics: tuple[Metric, ...]
     target: str = "top"
@@ -204,7 +204,7 @@ class Plan:
             )
 
 
-def _fingerprint(photographs: Sequence[Photograph] | Sequence[Drawing]) -> str:
+def _fingerprint(photographs: Sequence[Photograph | Drawing]) -> str:
     """SHA-256 of the photographs' names, files and annotations.
 
     Scenes follow from their names: one is drawn, to know how they are drawn.
