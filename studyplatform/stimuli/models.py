@@ -284,6 +284,56 @@ class NeededHeatmap(models.Model):
         return f"{self.level}: {self.heatmap_id}"
 
 
+class MeasuredMap(models.Model):
+    """That a map's faithfulness was measured: a rendered heatmap's, or a random map's beside it.
+
+    Its values are those of the content named here; a heatmap rendered anew is measured anew.
+    """
+
+    key = models.CharField(
+        max_length=64,
+        unique=True,
+        help_text="the heatmap's; of a random map SHA-256 of classifier, image, label",
+    )
+    heatmap = models.OneToOneField(
+        Heatmap, on_delete=models.CASCADE, null=True, related_name="measured"
+    )
+    classifier = models.ForeignKey(TrainedClassifier, on_delete=models.CASCADE)
+    image = models.ForeignKey(Image, on_delete=models.CASCADE)
+    label = models.CharField(max_length=80, blank=True)
+    content_sha256 = models.CharField(
+        max_length=64, blank=True, default="", help_text="of the raw heatmap's file"
+    )
+    recipe = models.CharField(max_length=80, help_text="how it was measured")
+    problem = models.TextField(blank=True, default="", help_text="why it cannot be used")
+    measured_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.heatmap_id or 'random'} {self.label} {self.image_id}"
+
+
+class MeasuredValue(models.Model):
+    """One metric of a measured map: its value, or the reason why there is none."""
+
+    measured = models.ForeignKey(MeasuredMap, on_delete=models.CASCADE, related_name="values")
+    metric = models.CharField(max_length=40)
+    value = models.FloatField(null=True)
+    reason = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["measured", "metric"], name="one_value_per_metric"),
+            models.CheckConstraint(
+                condition=models.Q(value__isnull=False, reason="")
+                | (models.Q(value__isnull=True) & ~models.Q(reason="")),
+                name="value_or_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.reason or self.value}"
+
+
 class Job(models.Model):
     """Long work somebody asked for in the console: a row of a ledger that a worker takes up.
 
