@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
 from studyplatform.studies.spec import Spec
@@ -17,21 +19,28 @@ _SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€"}
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """Return an amount as people read it: £8.00."""
-    return f"{_SYMBOLS[currency]}{amount:.2f}"
+    """Return an amount as people read it in the language in use: £8.00."""
+    return _("{symbol}{amount}").format(
+        symbol=_SYMBOLS[currency], amount=number_format(amount, decimal_pos=2)
+    )
 
 
 def placeholders(spec: Spec, labels: list[str]) -> dict[str, str]:
     """Return what the names in braces stand for; `labels` are those the classifier knows."""
     pay = spec.pay
-    maximum = pay.base + spec.tasks.total * pay.bonus_per_correct
     return {
-        "labels": ", ".join(labels),
+        "labels": ", ".join(spec.label_name(label) for label in labels),
         "n_labels": str(len(labels)),
         "n_tasks": str(spec.tasks.total),
         "base": money(pay.base, pay.currency),
         "bonus": money(pay.bonus_per_correct, pay.currency),
-        "maximum": money(maximum, pay.currency),
+        "bonus_steps": ", ".join(
+            _("{bonus} for {n} or more right predictions").format(
+                bonus=money(step.bonus, pay.currency), n=step.correct
+            )
+            for step in pay.bonus_from
+        ),
+        "maximum": money(spec.maximum_pay, pay.currency),
         "minutes": str(pay.expected_minutes),
         "examples_per_task": str(spec.tasks.examples_per_task),
     }

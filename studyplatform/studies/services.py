@@ -179,7 +179,7 @@ def _conditions_create(version: StudyVersion, spec: Spec) -> None:
             key="_".join(f"{factor}-{level}" for factor, level in levels.items()),
             position=position,
             levels=levels,
-            target=spec.target_per_condition,
+            target=spec.target(levels),
         )
         for position, levels in enumerate(spec.conditions(), start=1)
     )

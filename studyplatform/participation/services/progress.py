@@ -217,7 +217,7 @@ def _reward(session: Session) -> None:
         session=session,
         currency=pay.currency,
         base=pay.base,
-        bonus=n_correct * pay.bonus_per_correct,
+        bonus=pay.bonus(n_correct),
         n_correct=n_correct,
     )
 

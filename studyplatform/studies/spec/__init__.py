@@ -17,10 +17,10 @@ from .parts import (
     HeatmapMethod,
     Hypothesis,
     InstructionPage,
+    Meaning,
     Option,
     Outcome,
     Part,
-    Pay,
     Question,
     Recruitment,
     Screening,
@@ -28,11 +28,14 @@ from .parts import (
     Stimuli,
     Tasks,
 )
+from .pay import BonusStep, Pay
 from .reading import SpecError, from_data, load
 from .study import Spec
+from .translation import Translation
 
 __all__ = [
     "AnalysisPlan",
+    "BonusStep",
     "Code",
     "Consent",
     "Contact",
@@ -44,6 +47,7 @@ __all__ = [
     "HeatmapMethod",
     "Hypothesis",
     "InstructionPage",
+    "Meaning",
     "Option",
     "Outcome",
     "Part",
@@ -56,6 +60,7 @@ __all__ = [
     "SpecError",
     "Stimuli",
     "Tasks",
+    "Translation",
     "from_data",
     "load",
 ]

@@ -1,21 +1,18 @@
 """The rules across the parts of a spec: what one part says must fit what another says."""
 
 import math
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .. import when as conditions_when
 from .parts import Exits
+from .placeholders import PLACEHOLDER, STUDY_PLACEHOLDERS, TASK_PLACEHOLDERS, listed
+from .targets import target_problems
+from .translation import translation_problems
 
 if TYPE_CHECKING:
     from .study import Spec
 
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-STUDY_PLACEHOLDERS = (
-    "labels", "n_labels", "n_tasks", "examples_per_task", "base", "bonus", "maximum", "minutes",
-)  # fmt: skip
-TASK_PLACEHOLDERS = ("label", *STUDY_PLACEHOLDERS)
 MAX_CONDITIONS = 100
 MAX_CONDITION_KEY = 120  # characters of factor-level_factor-level, as addresses and data name it
 
@@ -46,6 +43,7 @@ def problems_of(spec: "Spec") -> Iterator[str]:
             yield f"heatmaps.{level} is no level of factors.heatmap"
     if extra := set(levels.get("scores", [])) - {"hidden", "shown"}:
         yield f"factors.scores has {sorted(extra)[0]!r}; expected hidden and shown"
+    yield from target_problems(spec.target_per_condition, levels, spec.conditions())
     for path, text in _whens(spec):
         try:
             conditions_when.check(text, levels)
@@ -54,7 +52,7 @@ def problems_of(spec: "Spec") -> Iterator[str]:
     for path, text, known in _texts(spec):
         for name in PLACEHOLDER.findall(text):
             if name not in known:
-                yield f"{path}: {{{name}}} stands for nothing; there are: {_listed(known)}"
+                yield f"{path}: {{{name}}} stands for nothing; there are: {listed(known)}"
     for path, figure in spec.figures():
         if figure.label in spec.tasks.new_images:
             yield f"{path}.label: {figure.label!r} is a task's label; expected one no task uses"
@@ -91,6 +89,19 @@ def problems_of(spec: "Spec") -> Iterator[str]:
     for hypothesis in spec.analysis.hypotheses:
         if hypothesis.factor not in spec.factors:
             yield f"analysis.hypotheses.{hypothesis.key}: no factor {hypothesis.factor!r}"
+    yield from _pay_problems(spec)
+    yield from translation_problems(spec)
+
+
+def _pay_problems(spec: "Spec") -> Iterator[str]:
+    for i, step in enumerate(spec.pay.bonus_from):
+        if step.correct > (n := spec.tasks.total):
+            yield f"pay.bonus_from.{i}.correct: {step.correct} of {n} tasks cannot be right"
+    told = "{bonus_steps}" in spec.information
+    if spec.pay.bonus_from and not told:
+        yield "information: lacks {bonus_steps}, which tells participants of pay.bonus_from"
+    elif told and not spec.pay.bonus_from:
+        yield "information: {bonus_steps} tells of pay.bonus_from, which is missing"
 
 
 def _texts(spec: "Spec") -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -102,10 +113,6 @@ def _texts(spec: "Spec") -> Iterator[tuple[str, str, tuple[str, ...]]]:
     for i, question in enumerate(spec.questions):
         yield f"questions.{i}.prompt", question.prompt, TASK_PLACEHOLDERS
         yield f"questions.{i}.help", question.help, TASK_PLACEHOLDERS
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(f"{{{name}}}" for name in names)
 
 
 def _whens(spec: "Spec") -> Iterator[tuple[str, str]]:

@@ -15,6 +15,8 @@ Level = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Text = Annotated[str, Field(min_length=1)]
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,39}$")]
 Money = Annotated[Decimal, Field(ge=0, max_digits=8, decimal_places=2)]
+Language = Literal["en", "de", "fr", "es", "nl", "it"]
+Meaning = Literal["support", "influence", "answer", "edges"]
 
 
 def repeated(values: Iterable[str]) -> str | None:
@@ -55,10 +57,31 @@ class Factor(Part):
 
 
 class HeatmapMethod(Part):
-    """A level of the factor `heatmap`: the explainer's name and its hyper-parameters."""
+    """A level of the factor `heatmap`: the explainer's name and its hyper-parameters.
+
+    `network: randomised` explains the classifier with all its weights drawn anew (from
+    `network_seed`): a negative control. `meaning` is what participants read beside the heatmap;
+    without it, what the method's values are.
+    """
 
     method: Text
     parameters: dict[str, Any] = {}
+    network: Annotated[
+        Literal["trained", "randomised"], Field(exclude_if=lambda value: value == "trained")
+    ] = "trained"
+    network_seed: Annotated[int, Field(ge=0, lt=2**31, exclude_if=lambda value: value == 0)] = 0
+    meaning: Annotated[Meaning | None, Field(exclude_if=lambda value: value is None)] = None
+
+    @model_validator(mode="after")
+    def _seed(self) -> Self:
+        if self.network_seed and self.network == "trained":
+            raise ValueError("network_seed is given, but network is 'trained'; expected randomised")
+        return self
+
+    @property
+    def randomised_with(self) -> int | None:
+        """The seed of the weights that are explained; None for the classifier as it was trained."""
+        return self.network_seed if self.network == "randomised" else None
 
 
 class Stimuli(Part):
@@ -192,13 +215,6 @@ class Question(Part):
         return self
 
 
-class Pay(Part):
-    currency: Literal["GBP", "USD", "EUR"] = "GBP"
-    base: Money
-    bonus_per_correct: Money = Decimal("0")
-    expected_minutes: Annotated[int, Field(ge=1, le=600)] = 30
-
-
 class Exit(Part):
     code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{4,40}$")]
     message: Text
@@ -234,8 +250,8 @@ class Recruitment(Part):
         names = [self.person_parameter, self.study_parameter, self.submission_parameter]
         if twice := repeated(names):
             raise ValueError(f"two parameters are named {twice!r}; expected three different names")
-        # Signed links (preview, pilot, simulated) carry parameters of these names.
-        if taken := {"source", "token"}.intersection(names):
+        # Links carry parameters of these names: of previews, pilots and bots, and the language.
+        if taken := {"source", "token", "lang"}.intersection(names):
             raise ValueError(
                 f"a parameter is named {min(taken)!r}, which the site's own links use; "
                 "expected another name"

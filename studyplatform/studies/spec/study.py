@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -21,9 +22,9 @@ from .parts import (
     HeatmapMethod,
     InstructionPage,
     Key,
+    Language,
     Level,
     Part,
-    Pay,
     Question,
     Recruitment,
     Screening,
@@ -31,6 +32,9 @@ from .parts import (
     Tasks,
     Text,
 )
+from .pay import Pay
+from .targets import Targets, target_of
+from .translation import Translation, translated
 
 
 class Spec(Part):
@@ -38,7 +42,7 @@ class Spec(Part):
 
     slug: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=50)]
     title: Text
-    language: Literal["en", "de", "fr", "es", "nl", "it"] = "en"
+    language: Language = "en"
     contacts: Annotated[list[Contact], Field(min_length=1)]
     ethics_number: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -47,7 +51,7 @@ class Spec(Part):
     consent: Consent
     factors: Annotated[dict[Key, Factor], Field(min_length=1)]
     heatmaps: dict[Level, HeatmapMethod] = {}
-    target_per_condition: Annotated[int, Field(ge=1, le=100_000)] = 16
+    target_per_condition: Targets = 16
     stimuli: Stimuli
     tasks: Tasks
     instructions: list[InstructionPage] = []
@@ -61,6 +65,10 @@ class Spec(Part):
     exclusions: list[ExclusionRule] = []
     analysis: AnalysisPlan = AnalysisPlan()
     codebook: list[Code] = []
+    label_names: Annotated[dict[str, Text], Field(exclude_if=lambda names: not names)] = {}
+    translations: Annotated[
+        dict[Language, Translation], Field(exclude_if=lambda languages: not languages)
+    ] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -91,6 +99,31 @@ class Spec(Part):
         if not self.tasks.counterbalance:
             return [labels]
         return [labels[i:] + labels[:i] for i in range(len(labels))]
+
+    def target(self, levels: Mapping[str, str]) -> int:
+        """Return how many participants the condition with these levels wants."""
+        return target_of(self.target_per_condition, levels)
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages participants can read the study in, its own first."""
+        return [self.language, *self.translations]
+
+    def in_language(self, language: str) -> "Spec":
+        """Return the spec with its texts in one of its languages; itself for any other."""
+        texts = {str(name): found for name, found in self.translations.items()}.get(language)
+        if texts is None:
+            return self
+        return translated(self, texts).model_copy(update={"language": language})
+
+    def label_name(self, label: str) -> str:
+        """Return a label as participants read it."""
+        return self.label_names.get(label, label)
+
+    @property
+    def maximum_pay(self) -> Decimal:
+        """What somebody earns whose predictions are all right."""
+        return self.pay.total(self.tasks.total)
 
     @property
     def prediction(self) -> Question:

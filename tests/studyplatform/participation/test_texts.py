@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from studyplatform.participation import texts
 from studyplatform.studies.spec import from_data
@@ -19,6 +20,7 @@ def test_placeholders_come_from_the_spec() -> None:
         "n_tasks": "4",
         "base": "£8.00",
         "bonus": "£0.50",
+        "bonus_steps": "",
         "maximum": "£10.00",
         "minutes": "30",
         "examples_per_task": "12",
@@ -63,3 +65,23 @@ def test_raw_html_scripts_and_images_are_not_let_through(text: str) -> None:
 def test_money() -> None:
     assert texts.money(Decimal("8"), "GBP") == "£8.00"
     assert texts.money(Decimal("0.5"), "USD") == "$0.50"
+    with translation.override("de"):
+        assert texts.money(Decimal("1008.5"), "EUR") == "1008,50\u00a0€"
+
+
+def test_steps_of_the_bonus_are_told_with_their_sums() -> None:
+    data = spec_data()
+    data["information"] += " {bonus_steps}"
+    data["pay"] = {
+        "base": 4, "bonus_from": [{"correct": 3, "bonus": 1.5}, {"correct": 4, "bonus": 3}]
+    }  # fmt: skip
+    spec = from_data(data)
+    values = texts.placeholders(spec, LABELS)
+    assert values["bonus_steps"] == (
+        "£1.50 for 3 or more right predictions, £3.00 for 4 or more right predictions"
+    )
+    assert values["maximum"] == "£7.00"
+    with translation.override("de"):
+        assert texts.placeholders(spec, LABELS)["bonus_steps"] == (
+            "1,50\u00a0£ ab 3 richtigen Vorhersagen, 3,00\u00a0£ ab 4 richtigen Vorhersagen"
+        )
