@@ -56,6 +56,9 @@ class Image(models.Model):
     sha256 = models.CharField(max_length=64, help_text="of the pixels the network sees")
     display_sha256 = models.CharField(max_length=64, help_text="of the WebP file people see")
     display_size = models.PositiveSmallIntegerField(help_text="side of that file, in pixels")
+    fingerprint = models.CharField(
+        max_length=16, blank=True, default="", help_text="perceptual hash; computed when needed"
+    )
 
     class Meta:
         constraints = [
@@ -332,6 +335,53 @@ class MeasuredValue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric}: {self.reason or self.value}"
+
+
+class HandChange(models.Model):
+    """A choice of stimuli that somebody made by hand, or took back."""
+
+    stimulus_set = models.ForeignKey(
+        StimulusSet, on_delete=models.CASCADE, related_name="hand_changes"
+    )
+    label = models.CharField(max_length=80)
+    task = models.PositiveSmallIntegerField(null=True, help_text="its number, where it is of one")
+    what = models.CharField(max_length=300, help_text="one sentence")
+    details = models.JSONField(default=dict, help_text="what was there before, and what is now")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    by_name = models.CharField(max_length=150, help_text="kept when the account goes")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.what
+
+
+class LintReason(models.Model):
+    """Why a warning of the lint is left standing; of what was found then, and of nothing else."""
+
+    version = models.ForeignKey(StudyVersion, on_delete=models.CASCADE, related_name="lint_reasons")
+    code = models.CharField(max_length=40)
+    digest = models.CharField(max_length=64, help_text="of the finding's content")
+    sentence = models.TextField(help_text="the warning, as it read")
+    reason = models.TextField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    by_name = models.CharField(max_length=150, help_text="kept when the account goes")
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "digest"], name="one_reason_per_finding")
+        ]
+        ordering = ["code", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
 
 
 class Job(models.Model):
