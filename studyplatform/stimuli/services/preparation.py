@@ -87,8 +87,8 @@ def stimuli_prepare(*, version: StudyVersion, progress: Progress = silent) -> St
     spec = version.spec
     image_set, classifier, images = _materials(version.study.team, spec, progress)
     try:
-        table = _table(classifier, images)
-        thresholds = _thresholds(spec, classifier, table)
+        table = table_of(classifier, images)
+        thresholds = thresholds_of(spec, classifier, table)
         tasks = selection.choose_tasks(
             table,
             thresholds,
@@ -201,10 +201,7 @@ def _materials(
 ) -> tuple[ImageSet, TrainedClassifier, list[Image]]:
     """Return image set, classifier, and the split's images by content, all with their scores."""
     image_set, classifier = materials_find(team=team, spec=spec)
-    images = image_set.images.order_by("sha256")
-    if spec.stimuli.split != "all":
-        images = images.filter(split=spec.stimuli.split)
-    chosen = list(images)
+    chosen = images_of(image_set, spec)
     if not chosen:
         raise StimuliError(
             f"stimuli.split: the image set {image_set.name!r} has no {spec.stimuli.split} images."
@@ -212,6 +209,14 @@ def _materials(
     methods_check(spec=spec, classifier=classifier, image=chosen[0])
     predictions_ensure(classifier=classifier, images=chosen, progress=progress)
     return image_set, classifier, chosen
+
+
+def images_of(image_set: ImageSet, spec: Spec) -> list[Image]:
+    """Return the images stimuli are chosen from, by content."""
+    images = image_set.images.order_by("sha256")
+    if spec.stimuli.split != "all":
+        images = images.filter(split=spec.stimuli.split)
+    return list(images)
 
 
 def materials_find(*, team: Team, spec: Spec) -> tuple[ImageSet, TrainedClassifier]:
@@ -268,7 +273,8 @@ def methods_check(*, spec: Spec, classifier: TrainedClassifier, image: Image) ->
         raise StimuliError(problems)
 
 
-def _table(classifier: TrainedClassifier, images: list[Image]) -> selection.Table:
+def table_of(classifier: TrainedClassifier, images: list[Image]) -> selection.Table:
+    """Return scores, truth and embeddings of images of one set; all of them have been scored."""
     predictions = {
         prediction.image_id: prediction
         for prediction in Prediction.objects.filter(
@@ -289,13 +295,14 @@ def _table(classifier: TrainedClassifier, images: list[Image]) -> selection.Tabl
     )
 
 
-def _thresholds(
+def thresholds_of(
     spec: Spec, classifier: TrainedClassifier, table: selection.Table
 ) -> dict[str, float]:
+    """Return the threshold of every label: the one the spec gives, else the one of best F1."""
     given = spec.stimuli.thresholds if isinstance(spec.stimuli.thresholds, dict) else {}
     thresholds = {}
     for label in classifier.labels:
-        truth, scores, need = table.truth[label], table.scores[label], _need(spec, label)
+        truth, scores, need = table.truth[label], table.scores[label], need_of(spec, label)
         if label in given:
             selection.check_threshold(label, truth, scores, given[label], need, spec.tasks.margin)
             thresholds[label] = given[label]
@@ -306,7 +313,8 @@ def _thresholds(
     return thresholds
 
 
-def _need(spec: Spec, label: str) -> selection.Need:
+def need_of(spec: Spec, label: str) -> selection.Need:
+    """Return how many images of each outcome the spec's tasks or figures need of a label."""
     if label in spec.tasks.new_images:
         return selection.Need(spec.tasks.new_images[label], spec.tasks.examples)
     figures: dict[Outcome, int] = {
