@@ -218,7 +218,7 @@ def _cell(
     network: str, name: str | None, settings: dict[str, Any], alone: Cell | None, seconds: float
 ) -> Cell:
     if name is None:
-        return measured("network", network, seconds=seconds)
+        return measured("network", network, seconds=seconds, batches=NETWORKS[network].batches)
     if alone is None:
         raise MeasurementError("the network alone could not be measured")
     what: dict[str, Any] = {"network": network, "method": name, "settings": settings}

@@ -4,8 +4,8 @@ r"""Draw the pictures of docs/explainers: every method on the same images.
     python -m benchmarks.gallery pages --methods lrp,rise
     python -m benchmarks.gallery photographs              all methods on three photographs
 
-`photographs` needs ../shared/data and, on two cores, some twenty minutes, most of them for H2O. Maps
-are kept under --maps, so what is there is not computed again (--again does).
+`photographs` needs ../shared/data and, on two cores, some twenty minutes, most of them for H2O.
+Maps are kept under --maps, so what is there is not computed again (--again does).
 """
 
 from __future__ import annotations

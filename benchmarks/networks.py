@@ -22,12 +22,16 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Network:
-    """title: what the table says of it. needs: a file that must be there, None where none."""
+    """title: what the table says of it. needs: a file that must be there, None where none.
+
+    batches: the sizes of which the fastest is looked for.
+    """
 
     title: str
     classifier: Callable[[], Classifier]
     picture: Callable[[], NDArray[np.uint8]]
     needs: Path | None = None
+    batches: tuple[int, ...] = (16, 32, 64, 128)
 
     @property
     def missing(self) -> str | None:
@@ -96,6 +100,9 @@ NETWORKS = {
         needs=MOBILENET,
     ),
     "vgg16": Network(
-        "VGG16 with random weights: 224 pixels, softmax over 1,000", _vgg16, _photograph
+        "VGG16 with random weights: 224 pixels, softmax over 1,000",
+        _vgg16,
+        _photograph,
+        batches=(16, 32),  # larger ones take seconds and gigabytes, and are no faster
     ),
 }
