@@ -92,9 +92,7 @@ def _scores(material: Material) -> Iterator[Trouble]:
 
 
 def _heatmaps_entered(material: Material) -> Iterator[Trouble]:
-    entered = {
-        (row.level, row.heatmap.image.sha256, row.heatmap.label) for row in material.needed
-    }
+    entered = {(row.level, row.heatmap.image.sha256, row.heatmap.label) for row in material.needed}
     if missing := len(material.wanted - entered):
         yield Trouble(
             f"{missing} of {len(material.wanted)} heatmaps are not in the ledger.",
@@ -124,7 +122,9 @@ def _heatmaps_rendered(material: Material) -> Iterator[Trouble]:
 
 def _files(material: Material) -> Iterator[Trouble]:
     paths = [media.display_path(image.display_sha256) for image in material.images]
-    paths += [media.display_path(row.overlay_sha256) for row in material.needed if row.overlay_sha256]
+    paths += [
+        media.display_path(row.overlay_sha256) for row in material.needed if row.overlay_sha256
+    ]
     if missing := sum(not path.is_file() for path in paths):
         yield Trouble(
             f"{missing} of {len(paths)} picture files are missing on disk.",

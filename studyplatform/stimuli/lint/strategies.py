@@ -40,8 +40,7 @@ def _one_answer(material: Material) -> Iterator[Trouble]:
             found.setdefault(answer, []).append(", ".join(levels.values()))
     for answer, conditions in found.items():
         yield Trouble(
-            f"Whoever always answers {answer} passes the screening "
-            f"({'; '.join(conditions)}).",
+            f"Whoever always answers {answer} passes the screening ({'; '.join(conditions)}).",
             "Let one of the items have the other answer.",
             where="screening.items",
         )
