@@ -189,6 +189,10 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
+# --- Faithfulness of heatmaps: steps of its insertion and deletion curves, each with one prediction
+# more than steps; the values depend on it, so after a change heatmaps are measured anew
+FAITHFULNESS_STEPS = env.int("FAITHFULNESS_STEPS", default=32)
+
 # --- Participants: arrivals per network address and minute (a classroom shares one address)
 ENTRIES_PER_MINUTE = env.int("ENTRIES_PER_MINUTE", default=120)
 
