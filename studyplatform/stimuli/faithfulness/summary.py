@@ -1,0 +1,164 @@
+"""From values per map to what a reader wants to know per level: made once, by the job.
+
+Kept as the job's result, because intervals take seconds and need scipy, which no page should load.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isnan
+from typing import Any
+
+from ..models import StimulusSet
+from . import metrics, selectors
+from .selectors import Outcome, ShownMap
+
+PROBLEMS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Over so many images, with a 95 % bootstrap interval; None where there is none."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    images: int
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """One metric over a level's maps.
+
+    own: of the maps for which it exists; random: of the random maps for the same images and labels.
+    ahead: of the `compared` maps that have a value as their random maps do, how many are better.
+    undefined: reason -> number of maps.
+    """
+
+    metric: str
+    own: Mean
+    random: Mean
+    ahead: int
+    compared: int
+    undefined: dict[str, int]
+
+    @property
+    def words(self) -> metrics.Words:
+        return metrics.words(self.metric)
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        return [(metrics.reason_in_words(reason), n) for reason, n in self.undefined.items()]
+
+
+@dataclass(frozen=True)
+class LevelSummary:
+    """A level of the factor heatmap. whole: its maps explain the whole prediction, no label."""
+
+    level: str
+    method: str
+    whole: bool
+    maps: int
+    metrics: tuple[MetricSummary, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All levels in the spec's order; problems: of the first maps that cannot be used."""
+
+    recipe: str
+    levels: tuple[LevelSummary, ...]
+    problems: tuple[str, ...]
+    more_problems: int
+
+
+def summary_make(stimulus_set: StimulusSet) -> dict[str, Any]:
+    """Return the summary of what is measured, as a job's result holds it."""
+    shown = [one for one in selectors.shown_maps(stimulus_set) if one.outcomes]
+    by_level: dict[str, list[ShownMap]] = {}
+    for level in stimulus_set.version.spec.heatmaps:
+        maps = [one for one in shown if one.level == level]
+        if maps:
+            by_level[level] = maps
+    problems = [
+        f"{one.level}, {one.heatmap.label or 'whole prediction'}, image {one.heatmap.image.name}: "
+        f"{one.problem}"
+        for one in shown
+        if one.problem
+    ]
+    return asdict(
+        Summary(
+            metrics.recipe(),
+            tuple(_level(level, maps) for level, maps in by_level.items()),
+            tuple(problems[:PROBLEMS_SHOWN]),
+            max(len(problems) - PROBLEMS_SHOWN, 0),
+        )
+    )
+
+
+def summary_read(result: Mapping[str, Any]) -> Summary | None:
+    """Return a job's result; None where it was measured in another way than now."""
+    if result.get("recipe") != metrics.recipe():
+        return None
+    levels = tuple(
+        LevelSummary(**{**level, "metrics": tuple(_metric_read(one) for one in level["metrics"])})
+        for level in result["levels"]
+    )
+    return Summary(
+        result["recipe"], levels, tuple(result["problems"]), int(result["more_problems"])
+    )
+
+
+def _metric_read(one: Mapping[str, Any]) -> MetricSummary:
+    return MetricSummary(**{**one, "own": Mean(**one["own"]), "random": Mean(**one["random"])})
+
+
+def _level(level: str, maps: Sequence[ShownMap]) -> LevelSummary:
+    first = maps[0].heatmap
+    names = {name for one in maps for name in one.outcomes}
+    ordered = [name for name in metrics.names(first.label, drawn=True) if name in names]
+    return LevelSummary(
+        level,
+        first.method,
+        not first.label,
+        len(maps),
+        tuple(_metric(name, [one for one in maps if name in one.outcomes]) for name in ordered),
+    )
+
+
+def _metric(name: str, maps: Sequence[ShownMap]) -> MetricSummary:
+    own = {one.place: value for one in maps if (value := _number(one.outcomes[name])) is not None}
+    random = {
+        one.place: value
+        for one in maps
+        if one.place in own and (value := _number(one.random.get(name))) is not None
+    }
+    reasons = Counter(one.outcomes[name] for one in maps if one.place not in own)
+    pairs = [(own[place], random[place]) for place in random]
+    return MetricSummary(
+        name,
+        _mean(own),
+        _mean(random),
+        sum(_ahead(metrics.words(name).better, pairs)),
+        len(pairs) if metrics.words(name).better else 0,
+        {str(reason): n for reason, n in reasons.items()},
+    )
+
+
+def _ahead(better: str | None, pairs: Sequence[tuple[float, float]]) -> Iterator[bool]:
+    for own, random in pairs:
+        if better:
+            yield own > random if better == "higher" else own < random
+
+
+def _number(outcome: Outcome | None) -> float | None:
+    return outcome if isinstance(outcome, float) else None
+
+
+def _mean(values: Mapping[tuple[str, str], float]) -> Mean:
+    """Over images, of each image's mean over its labels."""
+    from explainers.evaluation.statistics import cell
+
+    found = cell(values, metrics.SEED)
+    mean, low, high = (None if isnan(one) else one for one in (found.mean, found.low, found.high))
+    return Mean(mean, low, high, found.n)
