@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils import timezone
 
-from studyplatform.studies.models import StudyVersion
+from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.selectors import Person, teams_for
 from studyplatform.studies.spec import Figure, Spec
 
@@ -104,6 +104,11 @@ class RenderProgress:
 def job_get_for(user: Person, job_id: int) -> Job:
     """Return a job of the person's teams; Job.DoesNotExist for any other."""
     return Job.objects.select_related("team", "study").get(pk=job_id, team__in=teams_for(user))
+
+
+def job_latest(study: Study, kind: Job.Kind) -> Job | None:
+    """Return the study's newest job of a kind."""
+    return Job.objects.filter(study=study, kind=kind).order_by("-created_at", "-pk").first()
 
 
 def picture(image: Image) -> Picture:

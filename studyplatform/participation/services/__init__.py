@@ -11,6 +11,7 @@ from .entry import (
     session_enter,
 )
 from .events import client_read, page_serve, problem_report
+from .previews import previews_discard
 from .progress import Reply, Submission, Turn, page_submit, session_recover
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "entry_link",
     "page_serve",
     "page_submit",
+    "previews_discard",
     "problem_report",
     "session_enter",
     "session_recover",

@@ -6,31 +6,65 @@ from .classifiers import (
     classifier_train,
     predictions_ensure,
 )
+from .drafts import (
+    RedoNeededError,
+    draft_amend,
+    draft_create,
+    draft_discard,
+    draft_save,
+    prepare_request,
+)
 from .errors import StimuliError
-from .images import ImportReport, image_set_import_demo, image_set_import_voc
+from .faithfulness import faithfulness_request
+from .images import (
+    ImportReport,
+    image_set_import,
+    image_set_import_demo,
+    image_set_import_folders,
+    image_set_import_voc,
+)
 from .jobs import job_cancel, job_request, job_retry
 from .ledger import heatmaps_retry, ledger_drain, ledger_sweep
+from .linting import (
+    lint_reason_give,
+    lint_reason_withdraw,
+    lint_reasons_give,
+    version_lint,
+)
 from .preparation import stimuli_prepare, study_create_with_stimuli, study_replace_draft
 from .publishing import publish_problems, version_publish
 
 __all__ = [
     "ImportReport",
+    "RedoNeededError",
     "StimuliError",
     "classifier_register",
     "classifier_register_demo",
     "classifier_train",
+    "draft_amend",
+    "draft_create",
+    "draft_discard",
+    "draft_save",
+    "faithfulness_request",
     "heatmaps_retry",
+    "image_set_import",
     "image_set_import_demo",
+    "image_set_import_folders",
     "image_set_import_voc",
     "job_cancel",
     "job_request",
     "job_retry",
     "ledger_drain",
     "ledger_sweep",
+    "lint_reason_give",
+    "lint_reason_withdraw",
+    "lint_reasons_give",
     "predictions_ensure",
+    "prepare_request",
     "publish_problems",
     "stimuli_prepare",
     "study_create_with_stimuli",
     "study_replace_draft",
+    "version_lint",
     "version_publish",
 ]
