@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explainers import metrics
 from explainers.classifier import CLASS_AGNOSTIC, Classifier, Target
 from explainers.errors import ExplainerError
 from explainers.evaluation.command import add_evaluate
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument(
         "--markdown", action="store_true", help="what kind of method each is, as a table"
     )
+    listing.add_argument(
+        "--metrics", action="store_true", help="the metrics of faithfulness instead, as a table"
+    )
     listing.set_defaults(run=_list)
 
     explain = commands.add_parser(
@@ -100,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(options: argparse.Namespace) -> None:
+    if options.metrics:
+        print(_metrics_table())
+        return
     if options.markdown:
         print(_table())
         return
@@ -128,6 +135,23 @@ def _table() -> str:
         )
         marks = " | ".join("yes" if kind else "" for kind in kinds)
         lines.append(f"| `{name}` | {found.summary} | {found.family} | {marks} |")
+    return "\n".join(lines)
+
+
+def _metrics_table() -> str:
+    """The metrics in Markdown: what each shows, and what it does not."""
+    lines = [
+        "| metric | judges the map of | better | range | shows | does not show | source |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in metrics.available():
+        one = metrics.metric(name)
+        judged = {"target": "one label", "prediction": "the whole prediction"}[one.map_of]
+        span = f"{one.low:g} to {one.high:g}".replace("inf", "∞").replace("-", "−")
+        lines.append(
+            f"| `{name}` | {judged} | {one.better or 'neither'} | {span} | {one.shows} "
+            f"| {one.does_not_show} | {one.source} |"
+        )
     return "\n".join(lines)
 
 

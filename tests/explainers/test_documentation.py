@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from explainers import available, parameters
+from explainers import available, metrics, parameters
 from explainers.__main__ import main
 from explainers.registry import method
 
@@ -48,7 +48,7 @@ def test_a_page_has_its_picture(name):
 
 
 def test_pages_are_of_methods_that_exist():
-    others = {"README", "speed"}
+    others = {"README", "speed", "faithfulness"}
     assert {page.stem for page in PAGES.glob("*.md")} - others == set(available())
 
 
@@ -83,3 +83,10 @@ def test_links_lead_somewhere():
             if "://" not in target:
                 assert found.exists(), f"{page.name} leads to {target}"
                 assert not anchor or anchor in anchors(found), f"{page.name} leads to {target}"
+
+
+def test_the_page_on_faithfulness_lists_every_metric(capsys):
+    assert main(["list", "--metrics"]) == 0
+    table = capsys.readouterr().out.strip()
+    assert len(table.splitlines()) == 2 + len(metrics.available())
+    assert f"\n\n{table}\n\n" in (PAGES / "faithfulness.md").read_text()
