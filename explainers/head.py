@@ -87,7 +87,7 @@ def _features(model: keras.Model) -> TensorFunction:
 def _find(model: keras.Model, tensor: Any, before: tuple[keras.Model, ...]) -> Head:
     import keras
 
-    operation, source = _producer(tensor)
+    operation, source = producer(tensor)
     if source is None:
         raise ExplainerError(f"The model {model.name!r} returns its own input.")
     trunk = (*before, keras.Model(model.inputs, source))
@@ -100,7 +100,7 @@ def _with_weights(model: keras.Model, tensor: Any, before: tuple[keras.Model, ..
     """The last operation with weights, walking back from the output."""
     import keras
 
-    operation, source = _producer(tensor)
+    operation, source = producer(tensor)
     if source is None:
         raise ExplainerError(f"The model {model.name!r} has no layer with weights.")
     if not getattr(operation, "weights", ()):
@@ -111,7 +111,7 @@ def _with_weights(model: keras.Model, tensor: Any, before: tuple[keras.Model, ..
     return Head(trunk, operation, _activation(operation))
 
 
-def _producer(tensor: Any) -> tuple[Any, Any]:
+def producer(tensor: Any) -> tuple[Any, Any]:
     """The operation a symbolic tensor comes from, and that operation's first input."""
     history = tensor._keras_history
     inputs = history.operation._inbound_nodes[history.node_index].input_tensors

@@ -1,8 +1,4 @@
-"""Fitting classifiers and judging them: average precision, thresholds, a head on a backbone.
-
-Average precision is the area under the precision-recall curve as a sum of steps,
-AP = sum over thresholds n of (R_n - R_(n-1)) P_n, equal scores counting as one threshold.
-"""
+"""A multi-label head on a frozen backbone, and networks written to files."""
 
 from __future__ import annotations
 
@@ -29,67 +25,6 @@ Floats = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
-def average_precision(
-    truth: ArrayLike, scores: ArrayLike, *, labels: Sequence[str] | None = None
-) -> Floats:
-    """Average precision of every label.
-
-    truth: (N, labels) or (N,), true where the label applies.
-    scores: same shape, larger means more likely.
-    labels: names for error messages.
-    Returns (labels,) values in (0, 1]; (1,) for one-dimensional input.
-    Raises ExplainerError where a label has no positive example: its value is undefined.
-    """
-    positives, values = _columns(truth, scores)
-    names = labels or [f"number {k}" for k in range(positives.shape[1])]
-    found = []
-    for k, name in enumerate(names):
-        if not positives[:, k].any():
-            raise ExplainerError(
-                f"label {name} has no positive example among {len(positives)} images: "
-                "its average precision is undefined."
-            )
-        hits, taken, _ = _curve(positives[:, k], values[:, k])
-        recall = hits / hits[-1]
-        found.append(float(np.sum(np.diff(recall, prepend=0.0) * hits / taken)))
-    return np.array(found)
-
-
-def best_f1_threshold(truth: ArrayLike, scores: ArrayLike) -> float:
-    """The threshold at which "score above threshold" has the largest F1, for one label.
-
-    It lies halfway between two neighbouring scores, so that rounding changes no decision.
-    """
-    positives, values = _columns(truth, scores)
-    if not positives.any():
-        raise ExplainerError("a threshold needs at least one positive example.")
-    hits, taken, levels = _curve(positives[:, 0], values[:, 0])
-    best = int(np.argmax(2 * hits / (taken + hits[-1])))
-    below = levels[best + 1] if best + 1 < len(levels) else levels[best] - 1e-6
-    return float((levels[best] + below) / 2)
-
-
-def _columns(truth: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], Floats]:
-    positives, values = np.asarray(truth).astype(bool), np.asarray(scores, dtype=np.float64)
-    if positives.shape != values.shape or positives.ndim not in (1, 2) or not positives.size:
-        raise ExplainerError(
-            f"truth and scores must have one shape, (N,) or (N, labels), not "
-            f"{positives.shape} and {values.shape}."
-        )
-    if not np.isfinite(values).all():
-        raise ExplainerError("scores must be finite numbers; some are NaN or infinite.")
-    return positives.reshape(len(positives), -1), values.reshape(len(values), -1)
-
-
-def _curve(positives: NDArray[np.bool_], values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Per distinct score, downwards: true positives and images at or above it, and the score."""
-    order = np.argsort(-values, kind="stable")
-    sorted_values = values[order]
-    last = np.append(np.flatnonzero(np.diff(sorted_values)), len(values) - 1)
-    hits = np.cumsum(positives[order])[last].astype(np.float64)
-    return hits, last + 1.0, sorted_values[last]
-
-
 def train_head(
     backbone: keras.Model,
     images: Iterable[ArrayLike],
@@ -100,6 +35,7 @@ def train_head(
     l2: float = 0.5,
     batch_size: int = 32,
     progress: Progress | None = None,
+    keep: Path | None = None,
 ) -> keras.Model:
     """A multi-label logistic head on the pooled features of a frozen backbone.
 
@@ -114,6 +50,8 @@ def train_head(
     truth: (N, labels), true where the label applies.
     preprocess: as in `Classifier.from_keras`; the returned network expects input so prepared.
     progress: called with (images done, N).
+    keep: folder for the features, batch by batch: with the same arguments an interrupted run goes
+    on where it stopped.
     Returns a functional model backbone -> mean over the plane -> Dense(sigmoid); save it with
     `save_model`.
     Raises ExplainerError for a label without a positive or without a negative example, an image of
@@ -124,7 +62,7 @@ def train_head(
     positives = _checked_truth(truth, labels)
     if not l2 > 0:
         raise ExplainerError(f"l2 must be greater than 0, not {l2}.")
-    features = _pooled(backbone, images, len(positives), preprocess, batch_size, progress)
+    features = _pooled(backbone, images, len(positives), preprocess, batch_size, progress, keep)
     weights, intercepts = _logistic(features, positives.astype(np.float64), l2)
     pooled = keras.layers.GlobalAveragePooling2D(name="head_pooling")(backbone.outputs[0])
     dense = keras.layers.Dense(len(labels), activation="sigmoid", name="head_labels")
@@ -163,6 +101,14 @@ def _copy_without_dates(raw: Path, clean: Path) -> None:
             target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
 
 
+def _save_array(path: Path, values: NDArray[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        np.save(file, values)
+    os.replace(draft, path)
+
+
 def _checked_truth(truth: ArrayLike, labels: Sequence[str]) -> NDArray[np.bool_]:
     positives = np.asarray(truth).astype(bool)
     if positives.ndim != 2 or positives.shape[1] != len(labels):
@@ -188,6 +134,7 @@ def _pooled(
     preprocess: str | TensorFunction,
     batch_size: int,
     progress: Progress | None,
+    keep: Path | None,
 ) -> Floats:
     """(N, F) spatial means of the backbone's output."""
     import tensorflow as tf
@@ -210,7 +157,13 @@ def _pooled(
 
     def flush() -> None:
         nonlocal done
-        found.append(forward(tf.constant(np.stack(waiting))).numpy())
+        path = keep / f"features-{done}-{len(waiting)}.npy" if keep else None
+        if path and path.is_file():
+            found.append(np.load(path))
+        else:
+            found.append(forward(tf.constant(np.stack(waiting))).numpy())
+            if path:
+                _save_array(path, found[-1])
         done += len(waiting)
         waiting.clear()
         if progress:

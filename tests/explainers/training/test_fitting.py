@@ -1,4 +1,4 @@
-"""Average precision, thresholds, and a logistic head on a frozen backbone."""
+"""A logistic head on a frozen backbone."""
 
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -7,50 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score
 
 from explainers import Classifier, ExplainerError
-from explainers.training import average_precision, best_f1_threshold, save_model, train_head
+from explainers.training import average_precision, save_model, train_head
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-
-
-def test_average_precision_by_hand():
-    # Ranked: hit, miss, hit, miss. Precision at the hits: 1/1 and 2/3, each worth half the recall.
-    assert average_precision([1, 0, 1, 0], [0.9, 0.8, 0.7, 0.1]) == pytest.approx((1 + 2 / 3) / 2)
-
-
-def test_average_precision_of_equal_scores_is_the_share_of_positives():
-    assert average_precision([1, 0, 0, 0], [0.5] * 4) == pytest.approx(0.25)
-
-
-def test_average_precision_is_the_one_of_scikit_learn():
-    rng = np.random.default_rng(3)
-    truth = rng.random((60, 4)) < 0.3
-    scores = np.round(rng.random((60, 4)), 1)  # with many ties
-    expected = [average_precision_score(truth[:, k], scores[:, k]) for k in range(4)]
-    np.testing.assert_allclose(average_precision(truth, scores), expected, atol=1e-12)
-
-
-def test_average_precision_refuses_what_is_undefined():
-    with pytest.raises(ExplainerError, match="label cat has no positive example among 2 images"):
-        average_precision([[0, 1], [0, 1]], [[0.1, 0.2], [0.3, 0.4]], labels=["cat", "dog"])
-    with pytest.raises(ExplainerError, match="one shape"):
-        average_precision([1, 0], [0.1, 0.2, 0.3])
-    with pytest.raises(ExplainerError, match="finite"):
-        average_precision([1, 0], [0.1, np.nan])
-
-
-def test_best_f1_threshold_is_best_and_halfway_between_scores():
-    rng = np.random.default_rng(5)
-    truth = rng.random(80) < 0.4
-    scores = np.round(rng.random(80) * 0.6 + truth * 0.3, 2)
-    found = best_f1_threshold(truth, scores)
-    every = [f1_score(truth, scores > level) for level in np.append(np.unique(scores), -1)]
-    assert f1_score(truth, scores > found) == pytest.approx(max(every))
-    assert np.abs(scores - found).min() > 1e-9
-    # All images are positive: everything is predicted.
-    assert best_f1_threshold([1, 1], [0.4, 0.6]) < 0.4
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +71,37 @@ def test_head_is_repeatable_and_leaves_the_backbone_alone(backbone, coloured, tm
     )
     assert loaded.activation == "sigmoid"
     assert average_precision(truth, loaded.predict(images)).min() > 0.85
+
+
+class Counted:
+    """A stream of images that breaks off after some."""
+
+    def __init__(self, images, stop):
+        self.images, self.stop = images, stop
+
+    def __iter__(self):
+        for number, image in enumerate(self.images):
+            if number == self.stop:
+                raise KeyboardInterrupt
+            yield image
+
+
+def test_an_interrupted_head_goes_on_with_the_features_it_has(backbone, coloured, tmp_path):
+    images, truth = coloured
+    labels = ["red", "bright"]
+    whole = train_head(backbone, images, truth, labels=labels, batch_size=20)
+    with pytest.raises(KeyboardInterrupt):
+        train_head(
+            backbone, Counted(images, 45), truth, labels=labels, batch_size=20, keep=tmp_path
+        )
+    assert len(list(tmp_path.iterdir())) == 2
+    # Black instead of what was seen: the features that were kept stand.
+    rest = np.where(np.arange(50)[:, None, None, None] < 40, 0, images)
+    resumed = train_head(backbone, rest, truth, labels=labels, batch_size=20, keep=tmp_path)
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    forgotten = train_head(backbone, rest, truth, labels=labels, batch_size=20)
+    assert not np.allclose(whole.get_weights()[-2], forgotten.get_weights()[-2], atol=1e-2)
 
 
 def test_constant_features_get_no_weight(backbone):
