@@ -1,6 +1,12 @@
-"""Who may see and change what: a study of another team does not exist for this person."""
+"""Who may see and change what. A study or team of others does not exist for this person.
+
+RULES is the ladder of roles in one table: for each page, which right it takes to look at it and
+which to send it something; ROLES says who has a right. A test walks all addresses against it.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from functools import wraps
 from typing import Any
 
@@ -12,16 +18,73 @@ from django.views.decorators.cache import never_cache
 from studyplatform.participation.models import Session
 from studyplatform.results.models import AnalysisRun
 from studyplatform.studies.models import Membership, Study, Team
-from studyplatform.studies.selectors import role_in, role_of, study_get_for
+from studyplatform.studies.selectors import role_in, study_get_for, teams_for
 
 View = Callable[..., HttpResponseBase]
-_MAY_CHANGE = frozenset({Membership.Role.OWNER, Membership.Role.RESEARCHER})
+_Role = Membership.Role
+
+
+class Right(Enum):
+    """What a person may do in a team."""
+
+    SIGN_IN = "have an account, whatever the teams"
+    SEE = "look at the team's studies and who is in it"
+    CHANGE = "make and change studies, run them, take data out"
+    MANAGE = "say who is in the team, and as what"
+
+
+ROLES: dict[Right, frozenset[str]] = {
+    Right.SEE: frozenset(_Role.values),
+    Right.CHANGE: frozenset({_Role.OWNER, _Role.RESEARCHER}),
+    Right.MANAGE: frozenset({_Role.OWNER}),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The right it takes to look at a page, and to send it something; None where one cannot."""
+
+    look: Right | None = None
+    send: Right | None = None
+
+
+_TO_SEE = Rule(look=Right.SEE)
+_TO_TAKE = Rule(look=Right.CHANGE)
+_TO_CHANGE = Rule(send=Right.CHANGE)
+_TO_MANAGE = Rule(send=Right.MANAGE)
+# Pages without a line here are seen by the team and changed by those who change studies.
+_DEFAULT = Rule(look=Right.SEE, send=Right.CHANGE)
+
+RULES: dict[str, Rule] = {
+    "studies": Rule(look=Right.SIGN_IN),
+    "study": _TO_SEE,
+    "preview": _TO_SEE,
+    "rendering": _TO_SEE,
+    "counts": _TO_SEE,
+    "export": _TO_TAKE,
+    "publish": _TO_CHANGE,
+    "retry": _TO_CHANGE,
+    "move": _TO_CHANGE,
+    # Reports on participants only once the study is closed, but for those who run it.
+    "report-part": _TO_SEE,
+    "report": _TO_SEE,
+    "report-request": _TO_CHANGE,
+    "job": _TO_SEE,
+    "job-cancel": _TO_CHANGE,
+    "job-retry": _TO_CHANGE,
+    "teams": Rule(look=Right.SIGN_IN),
+    "team": _TO_SEE,
+    "member-add": _TO_MANAGE,
+    "member-invite": _TO_MANAGE,
+    "member-role": _TO_MANAGE,
+    "member-remove": _TO_MANAGE,
+}
 
 
 def study_view(view: View) -> View:
     """Turn view(request, study, ...) into one that takes the study's address.
 
-    Asks to sign in first; 404 for studies of other teams.
+    Asks to sign in first; 404 for studies of other teams, 403 where RULES refuses the role.
     """
 
     @wraps(view)
@@ -30,13 +93,14 @@ def study_view(view: View) -> View:
             study = study_get_for(request.user, slug)
         except Study.DoesNotExist as error:
             raise Http404("no such study") from error
+        require(request, study.team)
         return view(request, study, **kwargs)
 
     return never_cache(login_required(wrapped))
 
 
 def study_change(view: View) -> View:
-    """As study_view, for what only owners and researchers may do: 403 for other roles."""
+    """As study_view, for what only owners and researchers may do, looking included."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, study: Study, **kwargs: Any) -> HttpResponseBase:
@@ -47,12 +111,43 @@ def study_change(view: View) -> View:
     return study_view(wrapped)
 
 
+def team_view(view: View) -> View:
+    """As study_view, for pages of a team: view(request, team, ...), its address with its number."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, team_id: int, **kwargs: Any) -> HttpResponseBase:
+        team = teams_for(request.user).filter(pk=team_id).first()
+        if team is None:
+            raise Http404("no such team")
+        require(request, team)
+        return view(request, team, **kwargs)
+
+    return never_cache(login_required(wrapped))
+
+
+def require(request: HttpRequest, team: Team) -> None:
+    """Raise PermissionDenied unless RULES lets the person's role in the team do this here."""
+    match = request.resolver_match
+    rule = RULES.get(match.url_name or "", _DEFAULT) if match else _DEFAULT
+    right = rule.look if request.method in {"GET", "HEAD"} else rule.send
+    if right is None or not has_right(request, team, right):
+        raise PermissionDenied
+
+
+def has_right(request: HttpRequest, team: Team, right: Right) -> bool:
+    """Return whether the person's role in the team has this right; asked once per request."""
+    known: dict[int, str] = request.__dict__.setdefault("_roles", {})
+    if team.pk not in known:
+        known[team.pk] = role_in(request.user, team)
+    return right is Right.SIGN_IN or known[team.pk] in ROLES[right]
+
+
 def may_change(request: HttpRequest, study: Study) -> bool:
-    return role_of(request.user, study) in _MAY_CHANGE
+    return has_right(request, study.team, Right.CHANGE)
 
 
 def may_change_in(request: HttpRequest, team: Team) -> bool:
-    return role_in(request.user, team) in _MAY_CHANGE
+    return has_right(request, team, Right.CHANGE)
 
 
 def may_see_report(request: HttpRequest, study: Study, run: AnalysisRun) -> bool:

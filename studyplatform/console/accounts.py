@@ -17,10 +17,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.encoding import force_bytes
 from django.utils.html import format_html
+from django.utils.http import urlsafe_base64_encode
 from django.utils.safestring import SafeString
 
 _QUIET_ZONE = 4  # modules of white around a QR code, as its standard asks
@@ -90,6 +93,20 @@ class RequireSecondStep:
             return None
         messages.info(request, "Everybody signs in with a second step here. Please set it up now.")
         return redirect("mfa_activate_totp")
+
+
+def welcome_address(user: User) -> str:
+    """Return the address where a new account's first password is set, once and within days.
+
+    How many: PASSWORD_RESET_TIMEOUT. It is made anew each time and nothing of it is kept.
+    """
+    return reverse(
+        "account_welcome",
+        kwargs={
+            "uidb64": urlsafe_base64_encode(force_bytes(user.pk)),
+            "token": default_token_generator.make_token(user),
+        },
+    )
 
 
 def _has_second_step(user: User) -> bool:

@@ -9,8 +9,8 @@ from django.db.models.functions import Cast, Coalesce
 
 from studyplatform.participation.models import Event, Session
 from studyplatform.stimuli.models import Heatmap, NeededHeatmap
-from studyplatform.studies.models import Condition, Study, StudyVersion
-from studyplatform.studies.selectors import Person, studies_for
+from studyplatform.studies.models import Condition, Membership, Study, StudyVersion, Team
+from studyplatform.studies.selectors import Person, studies_for, teams_for
 
 PROBLEMS_SHOWN = 20
 
@@ -52,6 +52,16 @@ def study_list(user: Person) -> QuerySet[Study]:
         needed=_count(needed, "stimulus_set", Count("pk")),
         done=_count(needed, "stimulus_set", Count("pk", filter=rendered)),
         target=_count(target, "version", Count("pk") * F("target")),
+    )
+
+
+def team_list(user: Person) -> QuerySet[Team]:
+    """Return the person's teams by name, each with role, members and studies."""
+    own = Membership.objects.filter(team=OuterRef("pk"), user=user.pk)
+    return teams_for(user).annotate(
+        role=Subquery(own.values("role")[:1]),
+        members=_count(Membership.objects.filter(team=OuterRef("pk")), "team", Count("pk")),
+        n_studies=_count(Study.objects.filter(team=OuterRef("pk")), "team", Count("pk")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import data, jobs, study
+from .views import data, jobs, study, team
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,6 +17,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/report/", data.report_part, name="report-part"),
     path("studies/<slug:slug>/reports/", data.report_request, name="report-request"),
     path("studies/<slug:slug>/reports/<int:run_id>/", data.report, name="report"),
+    path("teams/", team.team_index, name="teams"),
+    path("teams/<int:team_id>/", team.team_detail, name="team"),
+    path("teams/<int:team_id>/add/", team.add, name="member-add"),
+    path("teams/<int:team_id>/invite/", team.invite, name="member-invite"),
+    path("teams/<int:team_id>/<int:member_id>/role/", team.change_role, name="member-role"),
+    path("teams/<int:team_id>/<int:member_id>/remove/", team.remove, name="member-remove"),
     path("jobs/<int:job_id>/", jobs.part, name="job"),
     path("jobs/<int:job_id>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<int:job_id>/retry/", jobs.retry, name="job-retry"),

@@ -44,6 +44,11 @@ def teams_for(user: Person) -> QuerySet[Team]:
     return Team.objects.filter(memberships__user=user).order_by("name")
 
 
+def members_of(team: Team) -> QuerySet[Membership]:
+    """Return the team's members with their accounts, by name."""
+    return Membership.objects.filter(team=team).select_related("user").order_by("user__username")
+
+
 def study_get_by_slug(slug: str) -> Study:
     """Return the study of this address, for participants; Study.DoesNotExist for drafts too."""
     return Study.objects.exclude(state=Study.State.DRAFT).get(slug=slug)

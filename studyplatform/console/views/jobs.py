@@ -1,7 +1,6 @@
 """Long work: how far it is, ending it, trying it again."""
 
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,7 +12,7 @@ from studyplatform.stimuli import selectors
 from studyplatform.stimuli.models import Job
 from studyplatform.stimuli.services import job_cancel, job_retry
 
-from ..access import may_change_in
+from ..access import may_change_in, require
 
 
 @require_GET
@@ -27,7 +26,7 @@ def part(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 @login_required
 def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
-    job = _job(request, job_id, change=True)
+    job = _job(request, job_id)
     job_cancel(job=job)
     return _back(request)
 
@@ -35,7 +34,7 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 @login_required
 def retry(request: HttpRequest, job_id: int) -> HttpResponse:
-    job = _job(request, job_id, change=True)
+    job = _job(request, job_id)
     job_retry(job=job)
     return _back(request)
 
@@ -58,11 +57,10 @@ def _back(request: HttpRequest) -> HttpResponse:
     return redirect(address if ours else reverse("console:studies"))
 
 
-def _job(request: HttpRequest, job_id: int, *, change: bool = False) -> Job:
+def _job(request: HttpRequest, job_id: int) -> Job:
     try:
         job = selectors.job_get_for(request.user, job_id)
     except Job.DoesNotExist as error:
         raise Http404("no such job") from error
-    if change and not may_change_in(request, job.team):
-        raise PermissionDenied
+    require(request, job.team)
     return job

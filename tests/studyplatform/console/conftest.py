@@ -11,7 +11,7 @@ from ..factories import make_version
 
 
 def person(name: str, team: str, role: str) -> Client:
-    user = User.objects.create_user(name)
+    user = User.objects.create(username=name, password="a hash that no password has")
     Membership.objects.create(team=team_get_or_create(name=team), user=user, role=role)
     client = Client()
     client.force_login(user)
