@@ -4,13 +4,16 @@ Drawn with presentation attributes alone, which the content policy allows; style
 <style> it does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from studyplatform.stimuli.selectors import ScoreBar
+
+from .texts import number
 
 MAX_BARS = 8  # more would not be legible twelve times on one screen
 _ROW, _LEFT, _BARS, _WIDTH = 14, 78, 112, 224
@@ -30,9 +33,13 @@ def shown(bars: Sequence[ScoreBar]) -> list[ScoreBar]:
     return [bar for bar in bars if bar.label in kept]
 
 
-def score_chart(bars: Sequence[ScoreBar]) -> SafeString:
-    """Return the chart of these scores as an <svg> element that also says them in words."""
-    drawn = shown(bars)
+def score_chart(bars: Sequence[ScoreBar], names: Mapping[str, str] | None = None) -> SafeString:
+    """Return the chart of these scores as an <svg> element that also says them in words.
+
+    `names` are labels as participants read them, where they differ.
+    """
+    named = names or {}
+    drawn = [replace(bar, label=named.get(bar.label, bar.label)) for bar in shown(bars)]
     height = _ROW * len(drawn) + 2
     words = escape(_("Scores: {scores}").format(scores="; ".join(_in_words(bar) for bar in drawn)))
     return mark_safe(
@@ -49,7 +56,7 @@ def _in_words(bar: ScoreBar) -> str:
         if bar.assigned
         else _("{label} {score}, not above its threshold {threshold}")
     )
-    return text.format(label=bar.label, score=f"{bar.score:.2f}", threshold=f"{bar.threshold:.2f}")
+    return text.format(label=bar.label, score=number(bar.score), threshold=number(bar.threshold))
 
 
 def _row(bar: ScoreBar, place: int) -> str:
@@ -71,5 +78,6 @@ def _row(bar: ScoreBar, place: int) -> str:
             f'stroke="{stroke}" stroke-width="{width}"/>'
             for stroke, width in (("#ffffff", 5), (_RED, 2))
         )
-        + f'<text x="{_LEFT + _BARS + 6}" y="{top + 10}" fill="{_RED}">{bar.threshold:.2f}</text>'
+        + f'<text x="{_LEFT + _BARS + 6}" y="{top + 10}" fill="{_RED}">'
+        f"{number(bar.threshold)}</text>"
     )

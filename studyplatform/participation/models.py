@@ -51,6 +51,9 @@ class Session(models.Model):
     block_order = models.JSONField(default=list, help_text="labels in the order of their blocks")
     task_order = models.JSONField(default=list, help_text="task numbers in the order shown")
     seed = models.BigIntegerField(help_text="of everything random in this session")
+    language = models.CharField(
+        max_length=8, blank=True, default="", help_text="the study is read in; blank: its own"
+    )
     screening_passed = models.BooleanField(null=True, blank=True)
     excluded = models.BooleanField(default=False)
     exclusion_reason = models.TextField(blank=True, default="")

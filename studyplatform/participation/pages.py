@@ -46,7 +46,7 @@ class ScreeningEntry:
 
 
 def outcome_words(outcome: str, label: str) -> tuple[str, str]:
-    """Return an outcome in plain words for a label, and the field's term for it."""
+    """Return an outcome in plain words for a label as people read it, and the field's term."""
     words = {
         "TP": (_("“{label}” is there, and the program says so"), _("true positive")),
         "FP": (_("No “{label}”, but the program says so"), _("false positive")),
@@ -59,16 +59,16 @@ def outcome_words(outcome: str, label: str) -> tuple[str, str]:
 
 def values_of(session: Session, label: str = "") -> dict[str, str]:
     """Return what the placeholders in the study's texts stand for, on this page."""
-    material = selectors.material(session.version)
+    material = selectors.material_of(session)
     values = texts.placeholders(material.spec, list(material.labels))
-    return {**values, "label": label} if label else values
+    return {**values, "label": material.spec.label_name(label)} if label else values
 
 
 def form_of(
     session: Session, item: Item, data: Mapping[str, Any] | None = None
 ) -> QuestionForm | ConsentForm | None:
     """Return the form of a page, bound to `data`; None for pages that ask nothing."""
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     levels = selectors.levels_of(session)
     asked: list[Question]
     label = ""
@@ -93,7 +93,7 @@ def context_of(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 def _label_of(session: Session, item: Item) -> str:
     """Return a task's label without a query: it is that of the block the task lies in."""
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     left = item.number
     for label in session.block_order:
         left -= sum(spec.tasks.new_images[label].values())
@@ -103,7 +103,7 @@ def _label_of(session: Session, item: Item) -> str:
 
 
 def _information(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     return {
         "title": _("About this study"),
         "body": texts.markdown(spec.information, values_of(session)),
@@ -114,7 +114,7 @@ def _information(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 
 def _consent(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    consent = selectors.material(session.version).spec.consent
+    consent = selectors.material_of(session).spec.consent
     values = values_of(session)
     return {
         "title": _("Your consent"),
@@ -124,7 +124,7 @@ def _consent(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 
 def _instructions(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     levels = selectors.levels_of(session)
     pages = items.instruction_pages(spec, levels)
     page = pages[item.number - 1]
@@ -152,12 +152,13 @@ def _figure(
         session.version, figure, selectors.levels_of(session), region=region
     )
     if alt is None:
-        alt = outcome_words(figure.outcome, figure.label)[0]
+        name = selectors.material_of(session).spec.label_name(figure.label)
+        alt = outcome_words(figure.outcome, name)[0]
     return ShownFigure(exhibit, texts.markdown_line(figure.caption, values_of(session)), alt)
 
 
 def _screening(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     levels = selectors.levels_of(session)
     # The alternative text must not say the outcome: that is what some of the items ask.
     entries = [
@@ -177,21 +178,20 @@ def _screening(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 def _task(session: Session, item: Item, form: Any) -> dict[str, Any]:
     levels = selectors.levels_of(session)
+    spec = selectors.material_of(session).spec
     view = stimuli.task_exhibits(selectors.task_of(session, item.number), levels)
     groups, place = [], 0
     for outcome, exhibits in view.groups:
-        heading, term = outcome_words(outcome, view.label)
+        heading, term = outcome_words(outcome, spec.label_name(view.label))
         numbered = [(place + i, exhibit) for i, exhibit in enumerate(exhibits, start=1)]
         place += len(exhibits)
         groups.append(Group(outcome, heading, term, -(-len(exhibits) // 3), numbered))
-    spec = selectors.material(session.version).spec
     return {
         "title": _("Task {number} of {total}").format(
             number=item.number, total=len(session.task_order)
         ),
         "number": item.number,
         "total": len(session.task_order),
-        "label": view.label,
         "new_image": view.new_image,
         "groups": groups,
         "columns": sum(group.span for group in groups),
@@ -209,7 +209,8 @@ def _afterwards(session: Session, item: Item, form: Any) -> dict[str, Any]:
 def _feedback(session: Session, item: Item, form: Any) -> dict[str, Any]:
     reward = session.reward
     answers = selectors.task_answers(session)
-    key = selectors.material(session.version).spec.prediction.key
+    spec = selectors.material_of(session).spec
+    key = spec.prediction.key
     return {
         "title": _("How you did"),
         "n_correct": reward.n_correct,
@@ -221,7 +222,7 @@ def _feedback(session: Session, item: Item, form: Any) -> dict[str, Any]:
             {
                 "number": number,
                 "picture": stimuli.picture(answer.task.image),
-                "label": answer.task.label,
+                "label": spec.label_name(answer.task.label),
                 "predicted": answer.values.get(key) == "yes",
                 "assigned": answer.task.assigned,
                 "correct": answer.correct,
@@ -233,7 +234,7 @@ def _feedback(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 
 def _exit(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     leave = getattr(spec.exits, session.status)
     return {
         "title": _("Thank you") if session.completed_at else _("The end of this study"),

@@ -22,30 +22,35 @@ BALANCED = frozenset({Session.Source.REAL, Session.Source.PILOT})
 
 @dataclass(frozen=True)
 class Material:
-    """What pages need of a version: its spec and the labels its classifier knows."""
+    """What pages need of a version: its spec in one language, the labels its classifier knows."""
 
     spec: Spec
     labels: tuple[str, ...]
 
 
-def material(version: StudyVersion) -> Material:
-    """Return a version's material; of a published one, read once per process."""
+def material(version: StudyVersion, language: str = "") -> Material:
+    """Return a version's material in a language (its own for ""); read once where published."""
     if version.published_at is None:
-        return _material(version.pk)
-    return _frozen_material(version.pk, version.sha256)
+        return _material(version.pk, language)
+    return _frozen_material(version.pk, version.sha256, language)
 
 
-@lru_cache(maxsize=32)
-def _frozen_material(version_id: int, sha256: str) -> Material:
-    return _material(version_id)
+def material_of(session: Session) -> Material:
+    """Return what a session's pages need, in the language of the session."""
+    return material(session.version, session.language)
 
 
-def _material(version_id: int) -> Material:
+@lru_cache(maxsize=64)
+def _frozen_material(version_id: int, sha256: str, language: str) -> Material:
+    return _material(version_id, language)
+
+
+def _material(version_id: int, language: str) -> Material:
     data = StudyVersion.objects.values_list("data", flat=True).get(pk=version_id)
     labels = StimulusSet.objects.filter(version=version_id).values_list(
         "classifier__labels", flat=True
     )
-    return Material(from_data(data), tuple(labels.first() or ()))
+    return Material(from_data(data).in_language(language), tuple(labels.first() or ()))
 
 
 def version_to_enter(study: Study, source: str) -> StudyVersion | None:

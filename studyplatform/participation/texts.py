@@ -18,11 +18,14 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SYMBOLS = {"GBP": "£", "USD": "$", "EUR": "€"}
 
 
+def number(value: float | Decimal) -> str:
+    """Return a number with two decimals as people write it in the language in use."""
+    return number_format(Decimal(f"{value:.2f}"), decimal_pos=2)  # which would cut, not round
+
+
 def money(amount: Decimal, currency: str) -> str:
     """Return an amount as people read it in the language in use: £8.00."""
-    return _("{symbol}{amount}").format(
-        symbol=_SYMBOLS[currency], amount=number_format(amount, decimal_pos=2)
-    )
+    return _("{symbol}{amount}").format(symbol=_SYMBOLS[currency], amount=number(amount))
 
 
 def placeholders(spec: Spec, labels: list[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from studyplatform.studies.models import Study
 from studyplatform.studies.selectors import version_latest
 from studyplatform.studies.spec import Recruitment
 
-from . import items, pages, selectors, services, tokens
+from . import items, languages, pages, selectors, services, tokens
 from .items import Item, Stage
 from .models import Session
 from .services import Reply, Submission
@@ -66,7 +66,8 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
     if version is None:
         return _preparing(request, study) or _not_open(request, study.state)
     spec = selectors.material(version).spec
-    with translation.override(spec.language):
+    language = languages.choose(spec, request)
+    with translation.override(language):
         try:
             arrival = services.arrival_read(spec.recruitment, request.GET)
         except services.EntryError as error:
@@ -90,6 +91,7 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
                 source=source,
                 condition_key=condition,
                 arrival=arrival,
+                language=language,
                 cookie=cookie,
                 on_phone=_on_phone(request),
             )
@@ -138,7 +140,7 @@ def page(request: HttpRequest, slug: str, key: str) -> HttpResponse:
         raise Http404("no such page")
     if session is None:
         return _unknown_browser(request, slug, cookie)
-    with translation.override(selectors.material(session.version).spec.language):
+    with translation.override(selectors.material_of(session).spec.language):
         if request.method == "POST":
             return _take(request, session, key, cookie)
         return _show(request, session, key)
@@ -151,7 +153,7 @@ def problem(request: HttpRequest, slug: str) -> HttpResponse:
     session = selectors.session_of_cookie(slug, request.COOKIES.get(tokens.COOKIE, ""))
     if session is None:
         return _unknown_browser(request, slug, "")
-    with translation.override(selectors.material(session.version).spec.language):
+    with translation.override(selectors.material_of(session).spec.language):
         if request.method == "POST":
             if not request.POST.get("text", "").strip():
                 return _message(
@@ -269,12 +271,13 @@ def _render(
     form: Any,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    spec = selectors.material(session.version).spec
+    spec = selectors.material_of(session).spec
     way = selectors.way_of(session)
     context = {
         "session": session,
         "study_title": spec.title,
         "contacts": spec.contacts,
+        "label_names": spec.label_names,
         "item": item,
         "form": form,
         "token": tokens.page_sign(token),

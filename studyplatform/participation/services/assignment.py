@@ -1,9 +1,9 @@
 """Which condition and which order of blocks a participant gets.
 
-Minimisation over seeded permuted blocks: the condition with the fewest participants, finished or
-on their way, and within it the order with the fewest; ties go by a permuted sequence of all
-slots (condition x order) that follows from the version's seed alone. Permutations are orders of
-SHA-256 digests, so that anyone can audit them in any language.
+Minimisation over seeded permuted blocks: the condition with the fewest participants for its
+target, finished or on their way, and within it the order with the fewest; ties go by a permuted
+sequence of all slots (condition x order) that follows from the version's seed alone. Permutations
+are orders of SHA-256 digests, so that anyone can audit them in any language.
 """
 
 import hashlib
@@ -41,23 +41,31 @@ def permuted(values: Iterable[T], seed: str) -> list[T]:
 
 
 def slot_choose(
-    slots: Sequence[Slot], counts: Mapping[str, int], *, number: int, seed: str
+    slots: Sequence[Slot],
+    counts: Mapping[str, int],
+    *,
+    number: int,
+    seed: str,
+    limited: bool = True,
 ) -> Slot | None:
     """Return the least-filled slot for the `number`th assignment; None if all targets are met.
 
-    `counts` is slot key -> participants, finished or on their way.
+    `counts` is slot key -> participants, finished or on their way. Conditions are filled in
+    proportion to their targets, so that all of them are filled at about the same time; unless
+    `limited`, they go on to be beyond them.
     """
     by_condition: dict[int, int] = {}
     for slot in slots:
         held = by_condition.get(slot.condition.pk, 0)
         by_condition[slot.condition.pk] = held + counts.get(slot.key, 0)
-    free = [slot for slot in slots if by_condition[slot.condition.pk] < slot.condition.target]
+    share = {slot: by_condition[slot.condition.pk] / slot.condition.target for slot in slots}
+    free = [slot for slot in slots if share[slot] < 1 or not limited]
     block = (number - 1) // len(slots)
     sequence = permuted((slot.key for slot in slots), f"{seed}:{block}")
     return min(
         free,
         key=lambda slot: (
-            by_condition[slot.condition.pk],
+            share[slot],
             counts.get(slot.key, 0),
             sequence.index(slot.key),
         ),
@@ -77,12 +85,12 @@ def session_assign(*, session: Session, now: datetime) -> bool:
     previous = Assignment.objects.filter(version=session.version_id, source=session.source)
     number = (previous.aggregate(last=Max("number"))["last"] or 0) + 1
     spec = selectors.material(session.version).spec
-    limited = session.source in selectors.BALANCED
     slot = slot_choose(
-        slots if limited else [_without_target(slot) for slot in slots],
+        slots,
         counts,
         number=number,
         seed=f"{spec.seed}:{session.version.number}:{session.source}",
+        limited=session.source in selectors.BALANCED,
     )
     if slot is None:
         return False
@@ -128,11 +136,6 @@ def _slots(session: Session) -> list[Slot]:
         conditions = conditions.filter(pk=session.condition_id)
     orders = selectors.material(session.version).spec.block_orders()
     return [Slot(condition, tuple(order)) for condition in conditions for order in orders]
-
-
-def _without_target(slot: Slot) -> Slot:
-    slot.condition.target = 2**31  # on this instance only: it is not saved
-    return slot
 
 
 def _task_order(session: Session) -> list[int]:

@@ -18,6 +18,7 @@ from studyplatform.studies.spec import Recruitment
 
 from .. import selectors, tokens
 from ..items import EXIT, INFORMATION
+from ..languages import PARAMETER
 from ..models import Event, Session
 
 _PANEL_ID = re.compile(r"[A-Za-z0-9._@+-]{1,100}")
@@ -82,23 +83,29 @@ def arrival_read(recruitment: Recruitment, query: QueryDict) -> Arrival | None:
     return Arrival(**{field: str(query[name]) for field, name in given.items()})
 
 
-def entry_link(study: Study, source: str, condition: str | None = None) -> str:
+def entry_link(study: Study, source: str, condition: str | None = None, language: str = "") -> str:
     """Return the signed address that lets a preview, pilot or bot in, marked as such.
 
-    A preview may name the key of the condition to look at. Raises ValueError for real
-    participants, who need no such link, and for a condition that the study does not have.
+    A preview may name the key of the condition to look at, and every link a language of the study;
+    without one the browser chooses. Raises ValueError for real participants, who need no such link,
+    and for a condition or a language that the study does not have.
     """
     if source not in set(Session.Source.values) - {Session.Source.REAL}:
         raise ValueError(f"no entry link for source {source!r}; expected preview, pilot or bot")
+    version = selectors.version_to_enter(study, source) if condition or language else None
+    if language and (version is None or language not in selectors.material(version).spec.languages):
+        raise ValueError(f"study {study.slug!r} is not in the language {language!r}")
     if condition is not None:
         if source != Session.Source.PREVIEW:
             raise ValueError("only a preview may choose its condition; others are assigned one")
-        version = selectors.version_to_enter(study, source)
         if not Condition.objects.filter(version=version, key=condition).exists():
             raise ValueError(f"study {study.slug!r} has no condition {condition!r}")
     token = tokens.entry_sign(study_slug=study.slug, source=source, condition=condition or "")
     address = reverse("participation:enter", args=[study.slug])
-    return f"{address}?{urlencode({'source': source, 'token': token})}"
+    query = {"source": source, "token": token}
+    if language:
+        query[PARAMETER] = language
+    return f"{address}?{urlencode(query)}"
 
 
 def session_enter(
@@ -108,6 +115,7 @@ def session_enter(
     source: str,
     condition_key: str = "",
     arrival: Arrival | None = None,
+    language: str = "",
     cookie: str = "",
     on_phone: bool = False,
 ) -> tuple[Session, str]:
@@ -117,6 +125,9 @@ def session_enter(
     unless they already hold the right one. Anyone else gets a new session; NotOpenError where the
     study takes none. OtherSourceError where the person's session is of another source: who took
     part in a pilot is no fresh participant, and would be counted among the pilots unnoticed.
+
+    A new session is in `language`, one the study has; a known person stays with the one they began
+    in, so that nobody's answers are to texts in two.
     """
     with transaction.atomic():
         identity = _identity(study, arrival) if source != Session.Source.PREVIEW else None
@@ -127,7 +138,12 @@ def session_enter(
             session = found.filter(identity=identity).first()
         if session is None:
             _require_open(study, source)
-            return _session_create(study, version, source, condition_key, identity, on_phone)
+            session, cookie = _session_new(study, version, source, condition_key, identity)
+            session.language = language
+            _place(session, on_phone)
+            session.save()
+            Event.objects.create(session=session, kind="entered", data={"returned": False})
+            return session, cookie
         if session.source == source:
             return session, _return(session, cookie, on_phone)
         arrival_refuse(session=session, source=source)
@@ -174,14 +190,14 @@ def _require_open(study: Study, source: str) -> None:
         raise NotOpenError(study.state)
 
 
-def _session_create(
+def _session_new(
     study: Study,
     version: StudyVersion,
     source: str,
     condition_key: str,
     identity: Identity | None,
-    on_phone: bool,
 ) -> tuple[Session, str]:
+    """Return a session that is not saved yet, and its cookie."""
     cookie = tokens.cookie_new()
     condition = None
     if condition_key:
@@ -196,9 +212,6 @@ def _session_create(
         seed=secrets.randbits(62),
         last_seen_at=timezone.now(),
     )
-    _place(session, on_phone)
-    session.save()
-    Event.objects.create(session=session, kind="entered", data={"returned": False})
     return session, cookie
 
 

@@ -10,9 +10,9 @@ register = template.Library()
 
 
 @register.filter
-def chart(scores: tuple[ScoreBar, ...]) -> SafeString:
-    """Return the chart of an exhibit's scores."""
-    return score_chart(scores)
+def chart(scores: tuple[ScoreBar, ...], names: object = None) -> SafeString:
+    """Return the chart of an exhibit's scores; `names` are labels as participants read them."""
+    return score_chart(scores, names if isinstance(names, dict) else None)
 
 
 @register.filter

@@ -116,6 +116,29 @@ def test_conditions_at_their_target_take_nobody() -> None:
     assert slot_choose(slots, {**counts, "c2/horse,cat": 1}, number=5, seed="1") is None
 
 
+@pytest.mark.parametrize("limited", [True, False])
+def test_conditions_fill_in_proportion_to_their_targets(limited: bool) -> None:
+    targets = {1: 24, 2: 12, 3: 6}
+    slots = [
+        Slot(Condition(pk=n, key=f"c{n}", position=n, target=target), order)
+        for n, target in targets.items()
+        for order in ORDERS
+    ]
+    counts: dict[str, int] = {}
+    held: Counter[int] = Counter()
+    for number in range(1, 43):
+        slot = slot_choose(slots, counts, number=number, seed="1", limited=limited)
+        assert slot is not None
+        counts[slot.key] = counts.get(slot.key, 0) + 1
+        held[slot.condition.pk] += 1
+        # Without its last participant, no condition is fuller than the emptiest.
+        emptiest = min(held[n] / target for n, target in targets.items())
+        assert all((held[n] - 1) / target <= emptiest for n, target in targets.items())
+    assert held == targets
+    beyond = slot_choose(slots, counts, number=43, seed="1", limited=limited)
+    assert (beyond is None) is limited
+
+
 @pytest.mark.django_db
 def test_the_log_proves_that_the_least_filled_slot_was_taken(version: StudyVersion) -> None:
     for n in range(14):
