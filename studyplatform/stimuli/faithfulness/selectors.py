@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, QuerySet
+from django.urls import reverse
 
 from studyplatform.studies.models import StudyVersion
 
 from ..models import Heatmap, Job, MeasuredMap, NeededHeatmap, StimulusSet
+from ..selectors import Picture
 from . import metrics
 
 Outcome = float | str
@@ -28,7 +30,7 @@ class ShownMap:
 
     level: str
     heatmap: Heatmap
-    overlay_sha256: str
+    overlay: Picture | None
     outcomes: Outcomes
     random: Outcomes
     problem: str
@@ -99,12 +101,17 @@ def shown_maps(stimulus_set: StimulusSet, images: Sequence[str] | None = None) -
     rows = (
         needed.select_related("heatmap__image", "heatmap__measured")
         .prefetch_related("heatmap__measured__values")
-        .order_by("heatmap__label", "heatmap__image__name", "pk")
+        .order_by("pk")
     )
     random = _random(stimulus_set, images)
-    levels = list(stimulus_set.version.spec.heatmaps)
+    order = {level: n for n, level in enumerate(stimulus_set.version.spec.heatmaps)}
     found = [_shown(row, random, stimulus_set) for row in rows]
-    return sorted(found, key=lambda one: (not one.place[1], one.place, levels.index(one.level)))
+
+    def by_place(one: ShownMap) -> tuple[object, ...]:
+        sha256, label = one.place
+        return not label, label, one.heatmap.image.name, sha256, order.get(one.level, len(order))
+
+    return sorted(found, key=by_place)
 
 
 def latest_job(stimulus_set: StimulusSet) -> Job | None:
@@ -155,11 +162,18 @@ def _shown(row: NeededHeatmap, random: dict[str, Outcomes], stimulus_set: Stimul
     return ShownMap(
         row.level,
         heatmap,
-        row.overlay_sha256,
+        _overlay(row),
         _outcomes(measured) if measured else {},
         random.get(key, {}),
         measured.problem if measured else "",
     )
+
+
+def _overlay(row: NeededHeatmap) -> Picture | None:
+    if not row.overlay_sha256:
+        return None
+    side = row.heatmap.image.display_size
+    return Picture(reverse("stimuli:picture", args=[row.overlay_sha256]), side, side)
 
 
 def _outcomes(measured: MeasuredMap) -> Outcomes:
