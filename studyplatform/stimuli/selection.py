@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from studyplatform.studies.spec import Outcome
 
 OUTCOMES: tuple[Outcome, ...] = ("TP", "FP", "FN", "TN")
+CURVE_POINTS = 101
 _PLURALS = {
     "TP": "true positives",
     "FP": "false positives",
@@ -148,72 +149,115 @@ def choose_tasks(
     per outcome, those of largest cosine between penultimate activations and the new image's; in the
     order TP, FP, FN, TN. Raises TooFewImagesError.
     """
-    found = {
-        label: outcomes(table.truth[label], table.scores[label], thresholds[label])
-        for label in new_images
-    }
-    chosen = _new_images(table, thresholds, found, new_images, examples, margin=margin, seed=seed)
-    taken = {image for pairs in chosen.values() for image, _ in pairs}
-    tasks = []
-    for number, (label, pairs) in enumerate(chosen.items()):
-        order = np.random.default_rng([seed, number]).permutation(len(pairs))
-        for image, outcome in (pairs[i] for i in order):
-            tasks.append(
-                ChosenTask(
-                    label=label,
-                    image=image,
-                    outcome=outcome,
-                    score=float(table.scores[label][image]),
-                    examples=_examples(table, label, image, found[label], examples, taken),
-                )
-            )
-    return tasks
+    choice = _Choice(table, thresholds, new_images, examples, margin=margin, seed=seed)
+    chosen = {label: choice.new_images(label) for label in new_images}
+    return [task for label, pairs in chosen.items() for task in choice.tasks(label, pairs)]
 
 
-def _new_images(
+def choose_label_anew(
     table: Table,
     thresholds: Mapping[str, float],
-    found: Mapping[str, NDArray[np.str_]],
-    wanted: Mapping[str, Mapping[Outcome, int]],
+    new_images: Mapping[str, Mapping[Outcome, int]],
     examples: Mapping[Outcome, int],
     *,
+    label: str,
+    kept: Mapping[str, Iterable[int]],
+    barred: Iterable[int],
     margin: float,
     seed: int,
-) -> dict[str, list[tuple[int, str]]]:
-    """Return label -> (image, outcome) of its tasks; see `choose_tasks`."""
-    # Images of a label and outcome that it needs neither for new images nor for examples.
-    spare = {
-        (label, str(outcome)): int((found[label] == outcome).sum())
-        - counts.get(outcome, 0)
-        - examples.get(outcome, 0)
-        for label, counts in wanted.items()
-        for outcome in OUTCOMES
-    }
-    taken: set[int] = set()
-    chosen: dict[str, list[tuple[int, str]]] = {label: [] for label in wanted}
-    for label, counts in wanted.items():
-        far = np.abs(table.scores[label] - thresholds[label]) >= margin
+) -> list[ChosenTask]:
+    """Return one label's tasks as `choose_tasks` would choose them beside those of the others.
+
+    kept: label -> the new images of its tasks, for the other labels. barred: images that are shown
+    already and so cannot be new (the other labels' examples, figures). Raises TooFewImagesError.
+    """
+    choice = _Choice(table, thresholds, new_images, examples, margin=margin, seed=seed)
+    for other, images in kept.items():
+        for image in images:
+            choice.take(other, image)
+    return choice.tasks(label, choice.new_images(label, barred=frozenset(barred)))
+
+
+class _Choice:
+    """Which images are new images of which label so far; see `choose_tasks`."""
+
+    def __init__(
+        self,
+        table: Table,
+        thresholds: Mapping[str, float],
+        wanted: Mapping[str, Mapping[Outcome, int]],
+        examples: Mapping[Outcome, int],
+        *,
+        margin: float,
+        seed: int,
+    ) -> None:
+        self.table, self.wanted, self.examples, self.seed = table, wanted, examples, seed
+        self.found = {
+            label: outcomes(table.truth[label], table.scores[label], thresholds[label])
+            for label in wanted
+        }
+        self.far = {
+            label: np.abs(table.scores[label] - thresholds[label]) >= margin for label in wanted
+        }
+        self.margin = margin
+        self.taken: set[int] = set()
+        # Images of a label and outcome that it needs neither for new images nor for examples.
+        self.spare = {
+            (label, str(outcome)): int((self.found[label] == outcome).sum())
+            - counts.get(outcome, 0)
+            - examples.get(outcome, 0)
+            for label, counts in wanted.items()
+            for outcome in OUTCOMES
+        }
+
+    def take(self, label: str, image: int) -> None:
+        self.taken.add(image)
+        for key in self._of_others(label, image):
+            self.spare[key] -= 1
+
+    def new_images(
+        self, label: str, *, barred: frozenset[int] = frozenset()
+    ) -> list[tuple[int, str]]:
+        """Take and return the (image, outcome) of a label's tasks."""
+        chosen: list[tuple[int, str]] = []
         for outcome in OUTCOMES:
-            left = counts.get(outcome, 0)
-            for image in nearest_median(table, label, found[label] == outcome, seed):
+            count = left = self.wanted[label].get(outcome, 0)
+            for image in nearest_median(self.table, label, self.found[label] == outcome, self.seed):
                 if not left:
                     break
-                others = [(other, str(found[other][image])) for other in wanted if other != label]
-                if not far[image] or image in taken or any(spare[key] <= 0 for key in others):
+                needed = any(self.spare[key] <= 0 for key in self._of_others(label, image))
+                if not self.far[label][image] or image in self.taken or image in barred or needed:
                     continue
-                chosen[label].append((image, outcome))
-                taken.add(image)
+                chosen.append((image, outcome))
+                self.take(label, image)
                 left -= 1
-                for key in others:
-                    spare[key] -= 1
             if left:
-                count = counts.get(outcome, 0)
                 where = (
-                    f"at least {margin:g} from the threshold, not yet a new image, "
+                    f"at least {self.margin:g} from the threshold, not yet a new image, "
                     "and not needed for another label"
                 )
                 raise TooFewImagesError(label, outcome, count - left, count, where)
-    return chosen
+        return chosen
+
+    def tasks(self, label: str, pairs: Sequence[tuple[int, str]]) -> list[ChosenTask]:
+        """Return a label's tasks, shuffled, with examples that are no new image of any label."""
+        place = list(self.wanted).index(label)
+        order = np.random.default_rng([self.seed, place]).permutation(len(pairs))
+        return [
+            ChosenTask(
+                label=label,
+                image=image,
+                outcome=outcome,
+                score=float(self.table.scores[label][image]),
+                examples=choose_examples(
+                    self.table, label, image, self.found[label], self.examples, self.taken
+                ),
+            )
+            for image, outcome in (pairs[i] for i in order)
+        ]
+
+    def _of_others(self, label: str, image: int) -> list[tuple[str, str]]:
+        return [(other, str(self.found[other][image])) for other in self.wanted if other != label]
 
 
 def choose_illustration(
@@ -255,7 +299,7 @@ def nearest_median(table: Table, label: str, among: NDArray[np.bool_], seed: int
     ]
 
 
-def _examples(
+def choose_examples(
     table: Table,
     label: str,
     new_image: int,
@@ -263,6 +307,10 @@ def _examples(
     counts: Mapping[Outcome, int],
     taken: set[int],
 ) -> tuple[ChosenExample, ...]:
+    """Return a new image's examples: of each outcome those most similar, none of `taken`.
+
+    found (N,): the outcomes for the label. Raises TooFewImagesError.
+    """
     cosine = table.embeddings @ table.embeddings[new_image]
     chosen: list[ChosenExample] = []
     for outcome in OUTCOMES:
@@ -273,6 +321,18 @@ def _examples(
         pool.sort(key=lambda image: (-float(cosine[image]), table.keys[image]))
         chosen += [ChosenExample(image, outcome, float(cosine[image])) for image in pool[:count]]
     return tuple(chosen)
+
+
+def f1_curve(
+    truth: NDArray[np.bool_], scores: NDArray[np.float64], need: Need, margin: float, top: float
+) -> list[tuple[float, float, bool]]:
+    """Return (threshold, F1, whether enough images of each outcome remain) from 0 to `top`."""
+    points = np.linspace(0.0, top, CURVE_POINTS)
+    missing, f1 = _missing_and_f1(truth, scores, points, need, margin)
+    return [
+        (float(point), float(value), not lacking)
+        for point, value, lacking in zip(points, f1, missing, strict=True)
+    ]
 
 
 def _missing_and_f1(

@@ -1,4 +1,4 @@
-"""Whether a new image can be looked up: shown elsewhere on the way, or nearly the same as what is."""
+"""Whether a new image can be looked up: shown elsewhere on the way, or nearly so."""
 
 from collections import defaultdict
 from collections.abc import Iterator
