@@ -61,6 +61,8 @@ RULES: dict[str, Rule] = {
     "preview": _TO_SEE,
     "rendering": _TO_SEE,
     "counts": _TO_SEE,
+    "faithfulness": _TO_SEE,
+    "faithfulness-measure": _TO_CHANGE,
     "export": _TO_TAKE,
     "publish": _TO_CHANGE,
     "retry": _TO_CHANGE,
