@@ -30,6 +30,8 @@ def of_tasks(spec: Spec) -> str:
 def of_heatmaps(spec: Spec) -> str:
     """Return, as JSON, the parts that decide which heatmaps are shown, and how they are drawn."""
     whole = spec.model_dump(mode="json")
+    for method in whole["heatmaps"].values():
+        method.pop("meaning", None)  # what participants read beside it
     drawn = [whole["stimuli"][key] for key in ("overlay_scale", "overlay_percentile")]
     figures = sorted(figures_with_heatmap(spec))
     return json.dumps([whole["heatmaps"], drawn, figures], sort_keys=True)

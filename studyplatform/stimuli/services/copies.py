@@ -6,7 +6,15 @@ from django.db import models
 
 from studyplatform.studies.models import StudyVersion
 
-from ..models import Example, Illustration, NeededHeatmap, StimulusSet, Task
+from ..models import (
+    Example,
+    HandChange,
+    Illustration,
+    LintReason,
+    NeededHeatmap,
+    StimulusSet,
+    Task,
+)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -33,7 +41,24 @@ def stimuli_copy(*, origin: StimulusSet, version: StudyVersion, with_heatmaps: b
         NeededHeatmap.objects.bulk_create(
             [_clone(one, stimulus_set_id=made.pk) for one in needed], batch_size=500
         )
+    _with_their_times(list(origin.hand_changes.order_by("pk")), stimulus_set_id=made.pk)
     return made
+
+
+def reasons_copy(*, origin: StudyVersion, version: StudyVersion) -> None:
+    """Give a version the reasons for which warnings of another stand; they hold for the same ones.
+
+    A reason belongs to what was found then: it lapses where the finding is another.
+    """
+    _with_their_times(list(origin.lint_reasons.order_by("pk")), version_id=version.pk)
+
+
+def _with_their_times(rows: list[HandChange] | list[LintReason], **changes: Any) -> None:
+    for row in rows:
+        made = _clone(row, **changes)
+        made.save()
+        # Saving puts the present time; it was then that somebody did it.
+        type(row)._default_manager.filter(pk=made.pk).update(at=row.at)
 
 
 def _clone(row: Row, **changes: Any) -> Row:

@@ -23,7 +23,7 @@ from studyplatform.studies.services import (
 from .. import deciding
 from ..deciding import Effect
 from ..models import Job, StimulusSet
-from .copies import stimuli_copy
+from .copies import reasons_copy, stimuli_copy
 from .errors import StimuliError
 from .jobs import Tick, job_cancel, job_request
 from .preparation import materials_find, methods_check, needed_heatmaps_ensure, stimuli_prepare
@@ -62,6 +62,7 @@ def draft_amend(*, study: Study, user_id: int | None = None) -> StudyVersion:
         raise StudyError(f"Nothing of {study.slug!r} is published yet; change its draft instead.")
     version = version_amend(study=study, spec_text=origin.written)
     _stimuli_begin(version, origin, user_id)
+    reasons_copy(origin=origin, version=version)
     return version
 
 

@@ -1,5 +1,6 @@
 """Drafts edited in the console: what stays, what is made anew, and by whom."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,10 +8,18 @@ import yaml
 
 from studyplatform.participation.services import entry_link, previews_discard
 from studyplatform.stimuli import deciding, services
-from studyplatform.stimuli.models import Example, Job, NeededHeatmap, StimulusSet, Task
+from studyplatform.stimuli.models import (
+    Example,
+    HandChange,
+    Job,
+    LintReason,
+    NeededHeatmap,
+    StimulusSet,
+    Task,
+)
 from studyplatform.stimuli.services import jobs
 from studyplatform.studies.models import Study, StudyVersion
-from studyplatform.studies.services import ConflictError, StudyError, text_sha256
+from studyplatform.studies.services import ConflictError, StudyError, text_sha256, version_freeze
 from studyplatform.studies.spec import load
 
 from ..factories import make_session
@@ -130,6 +139,25 @@ def test_an_amendment_has_the_published_stimuli_at_once() -> None:
     assert asked_for() == []
     with pytest.raises(StudyError, match="still a draft"):
         services.draft_amend(study=version.study)
+
+
+def test_what_was_done_by_hand_and_why_warnings_stand_goes_along(draft: StudyVersion) -> None:
+    then = datetime(2030, 1, 1, tzinfo=UTC)
+    HandChange.objects.create(
+        stimulus_set=draft.stimulus_set, label="cat", what="Another example.", by_name="alice"
+    )
+    LintReason.objects.create(
+        version=draft, code="trivial", digest="0" * 64, sentence="w", reason="r", by_name="alice"
+    )
+    HandChange.objects.update(at=then)
+    LintReason.objects.update(at=then)
+    version_freeze(version=draft, manifest={})
+    amended = services.draft_amend(study=draft.study)
+    [change] = amended.stimulus_set.hand_changes.all()
+    [reason] = amended.lint_reasons.all()
+    assert (change.what, change.by_name, change.at) == ("Another example.", "alice", then)
+    assert (reason.reason, reason.by_name, reason.at) == ("r", "alice", then)
+    assert HandChange.objects.count() == LintReason.objects.count() == 2
 
 
 def test_a_study_of_drafts_alone_is_not_amended(draft: StudyVersion) -> None:
