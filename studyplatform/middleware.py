@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
+from django.utils import translation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -30,6 +32,24 @@ class PlainRequests:
             request.encoding = "utf-8"
             return render(request, "400.html", status=400)
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        largest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if request.path_info in settings.UPLOAD_ADDRESSES:  # who may send is asked there
+            largest = settings.UPLOAD_MAX_SIZE
+        if not length.isdecimal() or int(length) > largest:
             return render(request, "413.html", status=413)
         return self.get_response(request)
+
+
+class PageLanguage(LocaleMiddleware):
+    """Participants' pages speak the browser's language, where no study has chosen one yet.
+
+    All others are in English, whatever the browser asks for: half a page in another language, from
+    the frameworks that are translated, would be worse.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith("/s/"):
+            super().process_request(request)
+        else:
+            translation.activate("en")
+            request.LANGUAGE_CODE = "en"

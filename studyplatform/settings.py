@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "studyplatform.middleware.PlainRequests",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "studyplatform.middleware.PageLanguage",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -188,6 +188,18 @@ STORAGES = {
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+# Photographs and networks, sent by those who may change something: bytes, at these addresses only.
+UPLOAD_MAX_SIZE = env.int("UPLOAD_MAX_SIZE", default=4_000_000_000)
+UPLOAD_ADDRESSES = (
+    "/console/images/import/",
+    "/console/classifiers/train/",
+    "/console/classifiers/register/",
+)
+# Beside where they are kept, so that a large file is moved and not copied, nor held in a small /tmp.
+FILE_UPLOAD_TEMP_DIR = Path(env("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "arriving")))
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
+# A folder on the server whose subfolders the console offers for import; none by default.
+IMPORT_ROOT = env("IMPORT_ROOT", default="")
 
 # --- Faithfulness of heatmaps: steps of its insertion and deletion curves, each with one prediction
 # more than steps; the values depend on it, so after a change heatmaps are measured anew
@@ -225,6 +237,8 @@ REQUIRE_TOTP = env.bool("REQUIRE_TOTP", default=False)
 
 # --- Language and time
 LANGUAGE_CODE = "en"
+# Those that locale/ holds participants' pages in; a study may be in others (spec.language).
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -4,6 +4,8 @@ images/<aa>/<sha>.png       the pixels the network sees; <sha> is of the pixels
 display/<aa>/<sha>.webp     what people see (pictures and overlays); <sha> is of the file
 heatmaps/<aa>/<key>-<sha>.npy  raw heatmaps; <key> is the ledger row's, <sha> is of the file
 classifiers/<sha>.keras     networks; <sha> is of the file
+uploads/<token>.<ending>    what somebody sent, until the job that wanted it has ended
+work/<job>/                 what a job keeps for the case that it is interrupted
 """
 
 import hashlib
@@ -41,6 +43,14 @@ def heatmap_files(key: str) -> list[Path]:
 
 def classifier_path(sha256: str) -> Path:
     return root() / "classifiers" / f"{sha256}.keras"
+
+
+def upload_path(token: str) -> Path:
+    return root() / "uploads" / token
+
+
+def work_path(job_id: int) -> Path:
+    return root() / "work" / str(job_id)
 
 
 def file_sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from .services import jobs, ledger
+from .services import jobs, ledger, uploads
 
 # Other tasks, such as a report somebody waits for, get their turn between two slices.
 SLICE = timedelta(seconds=20)
@@ -42,6 +42,7 @@ def do_job(job_id: int) -> None:
 
 @shared_task
 def sweep_jobs() -> None:
-    """Take up the jobs whose poke or whose worker was lost."""
+    """Take up the jobs whose poke or whose worker was lost; remove what none needs any more."""
+    uploads.uploads_sweep()
     for job_id in jobs.jobs_due():
         do_job.apply_async([job_id], expires=_SWEEP_POKE_EXPIRES)

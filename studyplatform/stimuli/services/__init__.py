@@ -1,6 +1,12 @@
 """Everything that writes stimuli: images, classifiers, tasks, heatmaps, and publishing."""
 
+from .classifier_jobs import (
+    PREPROCESSINGS,
+    classifier_registration_request,
+    classifier_training_request,
+)
 from .classifiers import (
+    FineTuning,
     classifier_register,
     classifier_register_demo,
     classifier_train,
@@ -16,6 +22,7 @@ from .drafts import (
 )
 from .errors import StimuliError
 from .faithfulness import faithfulness_request
+from .image_jobs import image_import_request, server_folders
 from .images import (
     ImportReport,
     image_set_import,
@@ -35,18 +42,23 @@ from .preparation import stimuli_prepare, study_create_with_stimuli, study_repla
 from .publishing import publish_problems, version_publish
 
 __all__ = [
+    "PREPROCESSINGS",
+    "FineTuning",
     "ImportReport",
     "RedoNeededError",
     "StimuliError",
     "classifier_register",
     "classifier_register_demo",
+    "classifier_registration_request",
     "classifier_train",
+    "classifier_training_request",
     "draft_amend",
     "draft_create",
     "draft_discard",
     "draft_save",
     "faithfulness_request",
     "heatmaps_retry",
+    "image_import_request",
     "image_set_import",
     "image_set_import_demo",
     "image_set_import_folders",
@@ -62,6 +74,7 @@ __all__ = [
     "predictions_ensure",
     "prepare_request",
     "publish_problems",
+    "server_folders",
     "stimuli_prepare",
     "study_create_with_stimuli",
     "study_replace_draft",

@@ -4,21 +4,39 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.db import transaction
 
+from studyplatform.studies.models import Team
+
 from .. import media, pictures, runtime
 from ..models import Image, ImageSet, Prediction, StimulusSet, TrainedClassifier
 from .errors import StimuliError
-from .images import Progress, silent
+from .images import Progress, name_check, silent
 
 if TYPE_CHECKING:
+    import keras
     from numpy.typing import NDArray
 
 _BATCH = 64
+
+
+Steps = Callable[..., None]
+"""Called with (done, total, step): each step counts from the beginning."""
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How a network's last layers are trained further; defaults: see `explainers.training`."""
+
+    layers: int = 3
+    epochs: int = 5
+    learning_rate: float = 1e-5
 
 
 def classifier_register(
@@ -28,11 +46,15 @@ def classifier_register(
     labels: list[str],
     preprocess: str,
     average_precision: dict[str, dict[str, float]] | None = None,
+    team: Team | None = None,
+    image_set: ImageSet | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> TrainedClassifier:
     """Keep a network's file and return its row; the same file under the same name again is fine.
 
-    Raises StimuliError where the file is no Keras classifier of square colour images with one
-    output per label, or where `name` is taken by another one that stimuli were made with.
+    team: None shares it with all. Raises StimuliError where the file is no Keras classifier of
+    square colour images with one output per label, or where `name` is taken by another one that
+    stimuli were made with.
     """
     if not path.is_file():
         raise StimuliError(f"There is no model file {path}.")
@@ -51,11 +73,14 @@ def classifier_register(
         "preprocess": preprocess,
         "size": size,
         "average_precision": average_precision or {},
+        "image_set": image_set,
+        "origin": origin or {},
     }
     with transaction.atomic():
-        found = TrainedClassifier.objects.select_for_update(of=("self",)).filter(name=name, team=None).first()
+        named = TrainedClassifier.objects.filter(name=name, team=team)
+        found = named.select_for_update().first()
         if found is None:
-            return TrainedClassifier.objects.create(name=name, **values)
+            return TrainedClassifier.objects.create(name=name, team=team, **values)
         same = all(getattr(found, key) == values[key] for key in ("sha256", "labels", "preprocess"))
         if same:
             return found
@@ -64,7 +89,7 @@ def classifier_register(
                 f"Stimuli were made with another classifier named {name!r}; choose another name."
             )
         found.delete()  # with its scores, which were the other network's
-        return TrainedClassifier.objects.create(name=name, **values)
+        return TrainedClassifier.objects.create(name=name, team=team, **values)
 
 
 def classifier_register_demo() -> TrainedClassifier:
@@ -78,6 +103,7 @@ def classifier_register_demo() -> TrainedClassifier:
         labels=list(found["labels"]),
         preprocess=found["preprocess"],
         average_precision=found["average_precision"],
+        origin={"how": "demo"},
     )
 
 
@@ -85,48 +111,83 @@ def classifier_train(
     *,
     name: str,
     image_set: ImageSet,
-    backbone: Path,
+    backbone: Path | None,
     preprocess: str,
     labels: list[str] | None = None,
-    progress: Progress = silent,
+    tuning: FineTuning | None = None,
+    team: Team | None = None,
+    origin: dict[str, Any] | None = None,
+    keep: Path | None = None,
+    progress: Steps = silent,
 ) -> TrainedClassifier:
     """Fit a multi-label head on a Keras backbone, with the training images, and keep the network.
 
-    `labels`: all that some training image carries and some does not, by default. The row holds
-    the average precision per split and label; a label without an image in a split has none there.
+    backbone: a Keras file, of which the part before its last pooling is taken; None stands for
+    VGG16 with ImageNet's weights. labels: all that some training image carries and some does not,
+    by default. tuning: train the last layers further. keep: folder for what an interrupted call
+    leaves to the next with the same arguments. The row holds the average precision per split and
+    label; a label without an image in a split has none there.
     Raises StimuliError, and ExplainerError for an unusable backbone or a label it cannot learn.
     """
-    from explainers.classifier import load_model
-    from explainers.training import save_model, train_head
+    from explainers import training
 
-    if TrainedClassifier.objects.filter(name=name).exists():
-        raise StimuliError(f"There is already a classifier {name!r}; choose another name.")
-    training = list(image_set.images.filter(split="train").order_by("sha256"))
-    if not training:
+    check_name_free(name, team, origin)
+    images = list(image_set.images.filter(split="train").order_by("sha256"))
+    if not images:
         raise StimuliError(f"The image set {image_set.name!r} has no training images.")
-    chosen = _learnable(image_set, training, labels)
-    everything = list(image_set.images.order_by("split", "sha256"))
-    total = len(training) + len(everything)
-    network = train_head(
-        load_model(backbone),
-        (pictures.pixels_of(image.sha256) for image in training),
-        np.array([[label in image.labels for label in chosen] for image in training]),
+    chosen = _learnable(image_set, images, labels)
+    pixels = _Pixels([image.sha256 for image in images])
+    truth = np.array([[label in image.labels for label in chosen] for image in images])
+    network = training.train_head(
+        _backbone(backbone, image_set),
+        pixels,
+        truth,
         labels=chosen,
         preprocess=preprocess,
-        progress=lambda done, _: progress(done, total),
+        progress=lambda done, total: progress(done, total, "Features of the training images"),
+        keep=keep / "head" if keep else None,
     )
+    if tuning:
+        network = training.fine_tune(
+            network,
+            pixels,
+            truth,
+            preprocess=preprocess,
+            layers=tuning.layers,
+            epochs=tuning.epochs,
+            learning_rate=tuning.learning_rate,
+            progress=lambda done, total: progress(done, total, _epoch(done, len(images), tuning)),
+            keep=keep / "tuned" if keep else None,
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
-        save_model(network, path)
-        classifier = classifier_register(name=name, path=path, labels=chosen, preprocess=preprocess)
+        training.save_model(network, path)
+        classifier = classifier_register(
+            name=name,
+            path=path,
+            labels=chosen,
+            preprocess=preprocess,
+            team=team,
+            image_set=image_set,
+            origin=_origin(backbone, tuning, origin),
+        )
+    return classifier_judge(classifier=classifier, image_set=image_set, progress=progress)
+
+
+def classifier_judge(
+    *, classifier: TrainedClassifier, image_set: ImageSet, progress: Steps = silent
+) -> TrainedClassifier:
+    """Score all images of a set and store the average precision; interrupted, nothing stays."""
+    everything = list(image_set.images.order_by("split", "sha256"))
     try:
+        check_fit(classifier, image_set)
         predictions_ensure(
             classifier=classifier,
             images=everything,
-            progress=lambda done, _: progress(len(training) + done, total),
+            progress=lambda done, total: progress(done, total, "Scores of all images"),
         )
     except BaseException:
-        classifier.delete()  # interrupted: nothing half made stays
+        classifier.delete()
         raise
     classifier.average_precision = average_precision(classifier, everything)
     classifier.save(update_fields=["average_precision"])
@@ -187,6 +248,56 @@ def check_fit(classifier: TrainedClassifier, image_set: ImageSet) -> None:
             f"The images of {image_set.name!r} are {image_set.size} px, the classifier "
             f"{classifier.name!r} takes {classifier.size} px; import them at that size."
         )
+
+
+class _Pixels(Sequence["NDArray[np.uint8]"]):
+    """The pixels of images, read from disk when they are asked for."""
+
+    def __init__(self, hashes: list[str]) -> None:
+        self._hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __getitem__(self, number: Any) -> Any:
+        return pictures.pixels_of(self._hashes[number])
+
+
+def check_name_free(name: str, team: Team | None, origin: dict[str, Any] | None) -> None:
+    """As `name_check`, but a job that was interrupted goes on with the row it has made itself."""
+    found = TrainedClassifier.objects.filter(name=name, team=team).first()
+    job = (origin or {}).get("job")
+    if job is None or found is None or found.origin.get("job") != job:
+        name_check(TrainedClassifier, name, team)
+
+
+def _backbone(path: Path | None, image_set: ImageSet) -> "keras.Model":
+    from explainers import training
+    from explainers.classifier import load_model
+
+    if path is None:
+        return training.vgg16(image_set.size)
+    backbone = training.backbone_of(load_model(path))
+    wanted = (image_set.size, image_set.size, 3)
+    if (shape := tuple(backbone.input_shape[1:])) != wanted:
+        raise StimuliError(
+            f"The backbone takes images of shape {shape}, those of {image_set.name!r} have "
+            f"{wanted}; import the images at the backbone's size, or take another."
+        )
+    return backbone
+
+
+def _epoch(done: int, images: int, tuning: FineTuning) -> str:
+    return f"Fine-tuning, epoch {min(done // images + 1, tuning.epochs)} of {tuning.epochs}"
+
+
+def _origin(
+    backbone: Path | None, tuning: FineTuning | None, origin: dict[str, Any] | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"how": "trained"}
+    found["backbone"] = backbone.name if backbone else "VGG16 with ImageNet weights"
+    found["tuning"] = asdict(tuning) if tuning else None
+    return found | (origin or {})
 
 
 def _learnable(image_set: ImageSet, training: list[Image], labels: list[str] | None) -> list[str]:

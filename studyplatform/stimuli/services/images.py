@@ -3,28 +3,27 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from PIL import Image as PillowImage
 from pydantic import TypeAdapter, ValidationError
 
+from studyplatform.studies.models import Team
 from studyplatform.studies.spec.parts import Key
 
 from .. import pictures
-from ..models import Image, ImageSet
-from . import errors
+from ..models import Image, ImageSet, TrainedClassifier
+from . import errors, layouts
 
 if TYPE_CHECKING:
     from explainers.demo import Scene
     from explainers.voc import Annotation
 
 Progress = Callable[[int, int], None]
-_SPLITS = ("train", "val")
-_LONGEST_STEM = 200  # characters, as the database holds them
 
 
-def silent(done: int, total: int) -> None:
+def silent(done: int, total: int, step: str = "") -> None:
     """A progress callback that shows nothing."""
 
 
@@ -45,26 +44,82 @@ class _Entry:
     store: Callable[[], pictures.Stored]
 
 
+def image_set_import(
+    *,
+    name: str,
+    folder: Path,
+    size: int,
+    team: Team | None = None,
+    origin: dict[str, Any] | None = None,
+    progress: Progress = silent,
+) -> ImportReport:
+    """Import a PASCAL VOC tree or a folder per label, whichever the folder holds.
+
+    origin: what the page shall say about where the images come from, and by which job.
+    """
+    kind, root = layouts.layout_of(folder)
+    importing = image_set_import_voc if kind == "voc" else image_set_import_folders
+    return importing(name=name, folder=root, size=size, team=team, origin=origin, progress=progress)
+
+
 def image_set_import_voc(
-    *, name: str, folder: Path, size: int, progress: Progress = silent
+    *,
+    name: str,
+    folder: Path,
+    size: int,
+    team: Team | None = None,
+    origin: dict[str, Any] | None = None,
+    progress: Progress = silent,
 ) -> ImportReport:
     """Import a folder in PASCAL VOC layout (JPEGImages, Annotations, ImageSets/Main).
 
     Each image is cropped to its centred square and resized to `size` pixels, the network's input.
     It carries the label of every annotated object of which the square keeps at least a quarter of
-    the box (ours: an object that was cut away is not there to be recognised). Raises StimuliError
-    that lists every unusable file; then nothing is kept.
+    the box (ours: an object that was cut away is not there to be recognised). team: None shares
+    the set with all. Raises StimuliError that lists the unusable files; then nothing is kept.
     """
-    _check_name(name)
-    if not 16 <= size <= 1024:
-        raise errors.StimuliError(f"size is {size}; expected the network's input, 16 to 1024 px.")
-    entries = list(_voc_entries(folder, size))
-    if not entries:
+    name_check(ImageSet, name, team)
+    size_check(size)
+    problems: list[str] = []
+    entries = list(_voc_entries(folder, size, problems))
+    if not entries and not problems:
         raise errors.StimuliError(f"{folder}/ImageSets/Main names no image.")
     labels = sorted({label for entry in entries for label in entry.labels})
-    if not labels:
+    if not labels and not problems:
         raise errors.StimuliError(f"No annotation in {folder}/Annotations names an object.")
-    return _import(name, size, labels, entries, progress)
+    values = {"labels": labels, "origin": {"layout": "voc", "split": "given", **(origin or {})}}
+    image_set = ImageSet(team=team, name=name, size=size, **values)
+    return _import(image_set, entries, progress, problems)
+
+
+def image_set_import_folders(
+    *,
+    name: str,
+    folder: Path,
+    size: int,
+    team: Team | None = None,
+    origin: dict[str, Any] | None = None,
+    progress: Progress = silent,
+) -> ImportReport:
+    """Import a folder that holds a folder of images for each label, as `layouts` says.
+
+    Cropping, sizes and errors are those of `image_set_import_voc`.
+    """
+    name_check(ImageSet, name, team)
+    size_check(size)
+    if not folder.is_dir():
+        raise errors.StimuliError(f"There is no folder {folder}.")
+    found = layouts.files_by_label(folder)
+    entries = [
+        _Entry(file.name, file.split, [file.label], _file(file.path, size)) for file in found.files
+    ]
+    split = "drawn" if found.drawn else "given"
+    values = {
+        "labels": found.labels,
+        "origin": {"layout": "folders", "split": split, **(origin or {})},
+    }
+    image_set = ImageSet(team=team, name=name, size=size, **values)
+    return _import(image_set, entries, progress, found.problems)
 
 
 def image_set_import_demo(
@@ -73,15 +128,17 @@ def image_set_import_demo(
     """Import the bundled scenes: all of them, or the first `count` of each split."""
     from explainers import demo
 
-    _check_name(name)
+    name_check(ImageSet, name, None)
     if count is not None and count < 1:
         raise errors.StimuliError(f"count is {count}; expected at least 1 scene per split.")
     entries = [
         _Entry(scene.name, split, list(scene.labels), _scene(scene))
-        for split in _SPLITS
+        for split in layouts.SPLITS
         for scene in demo.scenes(split, count)
     ]
-    return _import(name, demo.SIZE, list(demo.LABELS), entries, progress)
+    labels, origin = list(demo.LABELS), {"layout": "demo", "split": "given"}
+    image_set = ImageSet(name=name, labels=labels, size=demo.SIZE, origin=origin)
+    return _import(image_set, entries, progress, [])
 
 
 def _scene(scene: "Scene") -> Callable[[], pictures.Stored]:
@@ -104,21 +161,27 @@ def check_key(name: str) -> None:
         ) from None
 
 
-def _check_name(name: str) -> None:
+def name_check(kind: type[ImageSet | TrainedClassifier], name: str, team: Team | None) -> None:
+    """Raise StimuliError for a name no spec can refer to, and for one that the team has given."""
     check_key(name)
-    found = ImageSet.objects.filter(name=name).first()
-    if found:
-        raise errors.StimuliError(
-            f"There is already an image set {name!r} with {found.images.count()} images; "
-            "choose another name."
-        )
+    found = kind._default_manager.filter(name=name, team=team).first()
+    if found is None:
+        return
+    what = f"a classifier {name!r}"
+    if isinstance(found, ImageSet):
+        what = f"an image set {name!r} with {found.images.count()} images"
+    raise errors.StimuliError(f"There is already {what}; choose another name.")
+
+
+def size_check(size: int) -> None:
+    if not 16 <= size <= 1024:
+        raise errors.StimuliError(f"size is {size}; expected the network's input, 16 to 1024 px.")
 
 
 def _import(
-    name: str, size: int, labels: list[str], entries: list[_Entry], progress: Progress
+    image_set: ImageSet, entries: list[_Entry], progress: Progress, problems: list[str]
 ) -> ImportReport:
     stored: dict[str, tuple[_Entry, pictures.Stored]] = {}
-    problems: list[str] = []
     duplicates: list[tuple[str, str]] = []
     for done, entry in enumerate(entries, start=1):
         try:
@@ -127,15 +190,19 @@ def _import(
             problems.append(f"{entry.name}: {error}.")
         else:
             if one.sha256 in stored:
-                duplicates.append((entry.name, stored[one.sha256][0].name))
+                kept = stored[one.sha256][0]
+                # The same picture in two labels' folders carries both.
+                kept.labels[:] = sorted({*kept.labels, *entry.labels})
+                duplicates.append((entry.name, kept.name))
             else:
                 stored[one.sha256] = (entry, one)
         progress(done, len(entries))
     if problems:
-        raise errors.StimuliError(problems)
+        raise errors.StimuliError(errors.listed(problems))
+    image_set.origin["left_out"] = len(duplicates)
     # The files are there and named by content; the rows come all at once or not at all.
     with transaction.atomic():
-        image_set = ImageSet.objects.create(name=name, labels=labels, size=size)
+        image_set.save()
         Image.objects.bulk_create(
             (
                 Image(
@@ -154,33 +221,42 @@ def _import(
     return ImportReport(image_set, len(stored), duplicates)
 
 
-def _voc_entries(folder: Path, size: int) -> Iterator[_Entry]:
+def _voc_entries(folder: Path, size: int, problems: list[str]) -> Iterator[_Entry]:
     from explainers import ExplainerError, voc
 
     try:
         voc.check_layout(folder)
-        there = [split for split in _SPLITS if split in voc.splits(folder)]
-        if not there:
-            raise errors.StimuliError(
-                f"{folder}/ImageSets/Main has neither train.txt nor val.txt; expected at least one."
-            )
-        seen: set[str] = set()
-        for split in there:
-            for stem in voc.names(folder, split):
-                _check_stem(stem, folder, seen)
-                labels = _kept_labels(voc.annotation(folder, stem))
-                yield _Entry(stem, split, labels, _file(voc.image_path(folder, stem), size))
+        there = [split for split in layouts.SPLITS if split in voc.splits(folder)]
+        lists = {split: voc.names(folder, split) for split in there}
     except ExplainerError as error:
         raise errors.StimuliError(str(error)) from None
+    if not there:
+        raise errors.StimuliError(
+            f"{folder}/ImageSets/Main has neither train.txt nor val.txt; expected at least one."
+        )
+    seen: set[str] = set()
+    for split, stems in lists.items():
+        for stem in stems:
+            _check_stem(stem, folder, seen)
+            try:
+                labels = _kept_labels(voc.annotation(folder, stem))
+            except ExplainerError as error:
+                problems.append(str(error))
+                continue
+            for label in labels:
+                if problem := layouts.label_problem(label):
+                    problems.append(f"{folder}/Annotations/{stem}.xml: {problem}")
+            yield _Entry(stem, split, labels, _file(voc.image_path(folder, stem), size))
 
 
 def _check_stem(stem: str, folder: Path, seen: set[str]) -> None:
     if stem in seen:
         raise errors.StimuliError(f"{folder}/ImageSets/Main names {stem} in both lists.")
     seen.add(stem)
-    if len(stem) > _LONGEST_STEM:
+    if len(stem) > layouts.LONGEST_NAME:
         raise errors.StimuliError(
-            f"{folder}/ImageSets/Main names {stem!r}; expected at most {_LONGEST_STEM} characters."
+            f"{folder}/ImageSets/Main names {stem!r}; "
+            f"expected at most {layouts.LONGEST_NAME} characters."
         )
 
 
