@@ -289,7 +289,7 @@ def _render(
         "problem_address": reverse("participation:problem", args=[session.study.slug]),
         **pages.context_of(session, item, form),
     }
-    return render(request, f"participation/{item.stage}.html", context, status=status)
+    return _in_language(render(request, f"participation/{item.stage}.html", context, status=status))
 
 
 def _signed_source(request: HttpRequest, study: Study) -> tuple[str, str]:
@@ -393,7 +393,13 @@ def _message(
         "text": text,
         "onward": _address(session, session.item) if session else "",
     }
-    return render(request, "participation/message.html", context, status=status)
+    return _in_language(render(request, "participation/message.html", context, status=status))
+
+
+def _in_language(response: HttpResponse) -> HttpResponse:
+    """Name the language in use: the study's, which need not be the browser's."""
+    response["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
+    return response
 
 
 def _address(session: Session, key: str) -> str:
