@@ -228,10 +228,10 @@ def _raw(heatmap: Heatmap, pixels: "NDArray[np.uint8]") -> "NDArray[np.float32]"
     try:
         raw: NDArray[np.float32] = np.load(io.BytesIO(content), allow_pickle=False)
         check_map(raw, pixels.shape[:2])
-    except (ValueError, EOFError):
-        raise UnusableMapError("Its file holds no map.") from None
     except ExplainerError as error:
         raise UnusableMapError(str(error)) from None
+    except (ValueError, EOFError):
+        raise UnusableMapError("Its file holds no map.") from None
     return raw
 
 
