@@ -1,5 +1,6 @@
 """Everything that writes stimuli: images, classifiers, tasks, heatmaps, and publishing."""
 
+from .choosing import example_swap, label_choose_again, new_image_swap, threshold_set
 from .classifier_jobs import (
     PREPROCESSINGS,
     classifier_registration_request,
@@ -56,6 +57,7 @@ __all__ = [
     "draft_create",
     "draft_discard",
     "draft_save",
+    "example_swap",
     "faithfulness_request",
     "heatmaps_retry",
     "image_import_request",
@@ -66,11 +68,13 @@ __all__ = [
     "job_cancel",
     "job_request",
     "job_retry",
+    "label_choose_again",
     "ledger_drain",
     "ledger_sweep",
     "lint_reason_give",
     "lint_reason_withdraw",
     "lint_reasons_give",
+    "new_image_swap",
     "predictions_ensure",
     "prepare_request",
     "publish_problems",
@@ -78,6 +82,7 @@ __all__ = [
     "stimuli_prepare",
     "study_create_with_stimuli",
     "study_replace_draft",
+    "threshold_set",
     "version_lint",
     "version_publish",
 ]
