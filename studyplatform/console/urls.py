@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import data, jobs, study, team
+from .views import data, faithfulness, jobs, study, team
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,6 +11,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/preview/<slug:key>/", study.preview, name="preview"),
     path("studies/<slug:slug>/rendering/", study.rendering_part, name="rendering"),
     path("studies/<slug:slug>/counts/", study.counts_part, name="counts"),
+    path("studies/<slug:slug>/faithfulness/", faithfulness.faithfulness, name="faithfulness"),
+    path(
+        "studies/<slug:slug>/faithfulness/measure/",
+        faithfulness.measure,
+        name="faithfulness-measure",
+    ),
     path("studies/<slug:slug>/export/", data.export, name="export"),
     path("studies/<slug:slug>/publish/", study.publish, name="publish"),
     path("studies/<slug:slug>/retry/", study.retry, name="retry"),
