@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -12,10 +13,10 @@ from studyplatform.stimuli import selectors as stimuli
 from studyplatform.studies import when
 from studyplatform.studies.spec import Figure, Question
 
-from . import items, selectors, texts
+from . import items, selectors, texts, tokens
 from .forms import ConsentForm, QuestionForm, screening_question
 from .items import Item, Stage
-from .models import Session
+from .models import Answer, Reward, Session
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,36 @@ def form_of(
     return QuestionForm(asked, levels=levels, values=values_of(session, label), data=data)
 
 
-def context_of(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    """Return what the template of the item's stage needs beside the form."""
-    return _CONTEXTS[item.stage](session, item, form)
+def template_of(item: Item) -> str:
+    return f"participation/{item.stage}.html"
+
+
+def page_context(
+    session: Session, item: Item, token: tokens.PageToken, form: Any
+) -> dict[str, Any]:
+    """Return all that the template of a page needs; `form` is form_of's, bound or not."""
+    spec = selectors.material_of(session).spec
+    way = selectors.way_of(session)
+    return {
+        "session": session,
+        "study_title": spec.title,
+        "contacts": spec.contacts,
+        "label_names": spec.label_names,
+        "item": item,
+        "form": form,
+        "token": tokens.page_sign(token),
+        "key": tokens.idempotency_key(),
+        "here": address(session, item.key),
+        "is_current": item.key == session.item,
+        "back": address(session, way.before(item).key),
+        "onward": address(session, way.after(item).key),
+        "problem_address": reverse("participation:problem", args=[session.study.slug]),
+        **_CONTEXTS[item.stage](session, item, form),
+    }
+
+
+def address(session: Session, key: str) -> str:
+    return reverse("participation:page", args=[session.study.slug, key])
 
 
 def _label_of(session: Session, item: Item) -> str:
@@ -207,8 +235,11 @@ def _afterwards(session: Session, item: Item, form: Any) -> dict[str, Any]:
 
 
 def _feedback(session: Session, item: Item, form: Any) -> dict[str, Any]:
-    reward = session.reward
-    answers = selectors.task_answers(session)
+    return feedback_context(session, session.reward, selectors.task_answers(session))
+
+
+def feedback_context(session: Session, reward: Reward, answers: list[Answer]) -> dict[str, Any]:
+    """Return what the feedback tells of these answers to tasks, in their order."""
     spec = selectors.material_of(session).spec
     key = spec.prediction.key
     return {

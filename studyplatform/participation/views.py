@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from studyplatform.stimuli.selectors import render_progress
@@ -19,9 +18,10 @@ from studyplatform.studies.models import Study
 from studyplatform.studies.selectors import version_latest
 from studyplatform.studies.spec import Recruitment
 
-from . import items, languages, pages, selectors, services, tokens
+from . import items, languages, notices, pages, selectors, services, tokens
 from .items import Item, Stage
 from .models import Session
+from .notices import Notice
 from .services import Reply, Submission
 from .throttle import entry_allowed
 
@@ -50,18 +50,9 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         source, condition = _signed_source(request, study)
     except tokens.ExpiredError:
-        return _message(
-            request,
-            HTTPStatus.GONE,
-            _("This link has expired"),
-            _("Such a link opens the study for {n} days. Please ask for a new one.").format(
-                n=tokens.ENTRY_LINK_AGE.days
-            ),
-        )
+        return _notice(request, notices.LINK_EXPIRED, n=tokens.ENTRY_LINK_AGE.days)
     except tokens.TokenError:
-        return _incomplete(
-            request, _("Its token is missing or was changed. Please copy the whole link again.")
-        )
+        return _notice(request, notices.LINK_CHANGED)
     version = selectors.version_to_enter(study, source)
     if version is None:
         return _preparing(request, study) or _not_open(request, study.state)
@@ -71,19 +62,14 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             arrival = services.arrival_read(spec.recruitment, request.GET)
         except services.EntryError as error:
-            return _incomplete(request, str(error))
+            return _notice(request, error.notice, name=error.name)
         cookie = request.COOKIES.get(tokens.COOKIE, "")
         if arrival is None:
             reply = _without_parameters(request, slug, source, spec.recruitment)
             if reply is not None:
                 return reply
         if source == Session.Source.REAL and not entry_allowed(request):
-            return _message(
-                request,
-                HTTPStatus.TOO_MANY_REQUESTS,
-                _("Please wait a moment"),
-                _("Many people arrive from your network just now. Please try again in a minute."),
-            )
+            return _notice(request, notices.TOO_MANY)
         try:
             session, cookie = services.session_enter(
                 study=study,
@@ -116,18 +102,8 @@ def _without_parameters(
         services.arrival_refuse(session=known, source=source)
         return _other_link(request, known.source, known)
     if source == Session.Source.REAL and not recruitment.plain_links:
-        return _incomplete(
-            request,
-            _(
-                "The address lacks {name}. Please open the study from the platform that "
-                "invited you, so that it knows you took part."
-            ).format(name=recruitment.person_parameter),
-        )
+        return _notice(request, notices.NOT_FROM_PANEL, name=recruitment.person_parameter)
     return None
-
-
-def _incomplete(request: HttpRequest, why: str) -> HttpResponse:
-    return _message(request, HTTPStatus.BAD_REQUEST, _("This link is not complete"), why)
 
 
 @private
@@ -156,22 +132,10 @@ def problem(request: HttpRequest, slug: str) -> HttpResponse:
     with translation.override(selectors.material_of(session).spec.language):
         if request.method == "POST":
             if not request.POST.get("text", "").strip():
-                return _message(
-                    request,
-                    HTTPStatus.UNPROCESSABLE_ENTITY,
-                    _("Nothing was sent"),
-                    _("Please say in a few words what went wrong."),
-                    session,
-                )
+                return _notice(request, notices.NOTHING_SENT, session)
             services.problem_report(session=session, text=request.POST["text"])
             return _see_other(reverse("participation:problem", args=[slug]))
-        return _message(
-            request,
-            HTTPStatus.OK,
-            _("Thank you for telling us"),
-            _("Your report has been sent to the people who run this study."),
-            session,
-        )
+        return _notice(request, notices.PROBLEM_SENT, session)
 
 
 def _show(request: HttpRequest, session: Session, key: str) -> HttpResponse:
@@ -193,13 +157,7 @@ def _take(request: HttpRequest, session: Session, key: str, cookie: str) -> Http
         if not tokens.is_idempotency_key(idempotency_key):
             raise tokens.TokenError("the form has no key")
     except tokens.TokenError:
-        return _message(
-            request,
-            HTTPStatus.BAD_REQUEST,
-            _("This form cannot be used"),
-            _("Its page token is missing or was changed, so nothing was saved."),
-            session,
-        )
+        return _notice(request, notices.FORM_CHANGED, session)
     way = selectors.way_of(session)
     item = way.find(key)
     if (
@@ -208,13 +166,7 @@ def _take(request: HttpRequest, session: Session, key: str, cookie: str) -> Http
         or token.item != key
         or (key != session.item and not way.precedes(item, session.item))
     ):
-        return _message(
-            request,
-            HTTPStatus.CONFLICT,
-            _("This page is not the one you are on"),
-            _("Nothing was saved from it. Please go on from the page you are on."),
-            session,
-        )
+        return _notice(request, notices.OTHER_PAGE, session)
     form, values = None, {}
     if (item.key, token.attempt) == (session.item, session.attempt):
         if item.stage is Stage.CONSENT and request.POST.get("decision") == "decline":
@@ -244,18 +196,12 @@ def _reply(request: HttpRequest, turn: services.Turn, item: Item) -> HttpRespons
     if turn.reply is Reply.NOT_OPEN:
         return _not_open(request, session.study.state)
     if turn.reply is Reply.TRY_AGAIN:
-        messages.warning(
-            request,
-            _(
-                "Not all of your answers were right. Please look at the instructions again, "
-                "then try once more."
-            ),
-        )
+        messages.warning(request, str(notices.NOT_ALL_RIGHT))
     if turn.reply is Reply.CLOSED and item.asks:
-        messages.info(request, _("You had answered that page already. Your first answer was kept."))
+        messages.info(request, str(notices.ANSWERED_ALREADY))
     way = selectors.way_of(session)
     if turn.reply is Reply.CLOSED and way.open_to_look_back(item, session.item):
-        response = _see_other(_address(session, way.after(item).key))
+        response = _see_other(pages.address(session, way.after(item).key))
     else:
         response = _to_position(session)
     if turn.cookie:
@@ -271,25 +217,8 @@ def _render(
     form: Any,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    spec = selectors.material_of(session).spec
-    way = selectors.way_of(session)
-    context = {
-        "session": session,
-        "study_title": spec.title,
-        "contacts": spec.contacts,
-        "label_names": spec.label_names,
-        "item": item,
-        "form": form,
-        "token": tokens.page_sign(token),
-        "key": tokens.idempotency_key(),
-        "here": _address(session, item.key),
-        "is_current": item.key == session.item,
-        "back": _address(session, way.before(item).key),
-        "onward": _address(session, way.after(item).key),
-        "problem_address": reverse("participation:problem", args=[session.study.slug]),
-        **pages.context_of(session, item, form),
-    }
-    return _in_language(render(request, f"participation/{item.stage}.html", context, status=status))
+    context = pages.page_context(session, item, token, form)
+    return _in_language(render(request, pages.template_of(item), context, status=status))
 
 
 def _signed_source(request: HttpRequest, study: Study) -> tuple[str, str]:
@@ -334,15 +263,7 @@ def _unknown_browser(request: HttpRequest, slug: str, cookie: str) -> HttpRespon
             response = _to_position(found[0])
             _set_cookie(response, slug, found[1])
             return response
-    return _message(
-        request,
-        HTTPStatus.FORBIDDEN,
-        _("This browser is not where you left"),
-        _(
-            "Please open the study by the link you were given. If you had begun, you will go on "
-            "where you were."
-        ),
-    )
+    return _notice(request, notices.UNKNOWN_BROWSER)
 
 
 def _preparing(request: HttpRequest, study: Study) -> HttpResponse | None:
@@ -359,41 +280,27 @@ def _preparing(request: HttpRequest, study: Study) -> HttpResponse | None:
 
 
 def _not_open(request: HttpRequest, state: str) -> HttpResponse:
-    sentences = {
-        Study.State.PAUSED: _("The study is paused at the moment. Please come back later."),
-        Study.State.CLOSED: _("The study has ended and takes no more participants. Thank you."),
-    }
-    return _message(
-        request,
-        HTTPStatus.OK,
-        _("The study is not open"),
-        sentences.get(Study.State(state), _("The study has not begun yet.")),
-    )
+    told = {Study.State.PAUSED: notices.PAUSED, Study.State.CLOSED: notices.CLOSED}
+    return _notice(request, told.get(Study.State(state), notices.NOT_BEGUN))
 
 
 def _other_link(request: HttpRequest, source: str, session: Session | None = None) -> HttpResponse:
     """Say that this person began by a link of another kind, with a way on where the browser can."""
-    if source == Session.Source.REAL:
-        title = _("You have begun this study already")
-        text = _("You came by another link then. Please go on by that one.")
-    else:
-        title = _("You have already taken part in a trial of this study")
-        text = _(
-            "This link is for people who do not know the study yet. Please do not take part a "
-            "second time."
-        )
-    return _message(request, HTTPStatus.CONFLICT, title, text, session)
+    is_real = source == Session.Source.REAL
+    return _notice(request, notices.BEGUN_ALREADY if is_real else notices.TRIED_BEFORE, session)
 
 
-def _message(
-    request: HttpRequest, status: int, title: str, text: str, session: Session | None = None
+def _notice(
+    request: HttpRequest, notice: Notice, session: Session | None = None, **values: Any
 ) -> HttpResponse:
     context = {
-        "title": title,
-        "text": text,
-        "onward": _address(session, session.item) if session else "",
+        "title": notice.title,
+        "text": notice.filled(**values),
+        "onward": pages.address(session, session.item) if session else "",
     }
-    return _in_language(render(request, "participation/message.html", context, status=status))
+    return _in_language(
+        render(request, "participation/message.html", context, status=notice.status)
+    )
 
 
 def _in_language(response: HttpResponse) -> HttpResponse:
@@ -402,12 +309,8 @@ def _in_language(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _address(session: Session, key: str) -> str:
-    return reverse("participation:page", args=[session.study.slug, key])
-
-
 def _to_position(session: Session) -> HttpResponse:
-    return _see_other(_address(session, session.item))
+    return _see_other(pages.address(session, session.item))
 
 
 def _see_other(address: str) -> HttpResponse:

@@ -9,24 +9,28 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 
 from studyplatform.identities import services as vault
 from studyplatform.identities.models import Identity
 from studyplatform.studies.models import Condition, Study, StudyVersion
 from studyplatform.studies.spec import Recruitment
 
-from .. import selectors, tokens
+from .. import notices, selectors, tokens
 from ..items import EXIT, INFORMATION
 from ..languages import PARAMETER
 from ..models import Event, Session
+from ..notices import Notice
 
 _PANEL_ID = re.compile(r"[A-Za-z0-9._@+-]{1,100}")
 _REOPENED = frozenset({Session.Status.DEVICE, Session.Status.FULL})
 
 
 class EntryError(ValueError):
-    """Parameters that cannot be a participant's; the message is one sentence for the page."""
+    """Parameters that cannot be a participant's; `notice` says why, of the parameter `name`."""
+
+    def __init__(self, notice: Notice, name: str) -> None:
+        self.notice, self.name = notice, name
+        super().__init__(notice.filled(name=name))
 
 
 class OtherSourceError(Exception):
@@ -70,16 +74,11 @@ def arrival_read(recruitment: Recruitment, query: QueryDict) -> Arrival | None:
     for name in given.values():
         values = set(query.getlist(name))
         if len(values) > 1:
-            raise EntryError(_("The address gives {name} twice.").format(name=name))
+            raise EntryError(notices.GIVEN_TWICE, name)
         if not _PANEL_ID.fullmatch(values.pop()):
-            raise EntryError(
-                _(
-                    "The address has no usable {name}: expected 1 to 100 letters, digits "
-                    "or . _ @ + -"
-                ).format(name=name)
-            )
+            raise EntryError(notices.NOT_USABLE, name)
     if "person" not in given:
-        raise EntryError(_("The address lacks {name}.").format(name=names["person"]))
+        raise EntryError(notices.NO_PERSON, names["person"])
     return Arrival(**{field: str(query[name]) for field, name in given.items()})
 
 
