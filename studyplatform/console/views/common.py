@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from studyplatform.studies import selectors
 from studyplatform.studies.models import Study, StudyVersion
@@ -30,3 +31,12 @@ def back_to_study(
         messages.success(request, success)
     address = reverse("console:study", args=[study.slug])
     return redirect(f"{address}#{anchor}" if anchor else address)
+
+
+def back_to_page(request: HttpRequest, otherwise: str) -> HttpResponse:
+    """Return to the page whose button it was; to `otherwise` where the browser does not say."""
+    address = request.headers.get("referer", "")
+    ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return redirect(address if ours else otherwise)

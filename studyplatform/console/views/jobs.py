@@ -2,9 +2,8 @@
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -13,6 +12,7 @@ from studyplatform.stimuli.models import Job
 from studyplatform.stimuli.services import job_cancel, job_retry
 
 from ..access import may_change_in, require
+from .common import back_to_page
 
 
 @require_GET
@@ -28,7 +28,7 @@ def part(request: HttpRequest, job_id: int) -> HttpResponse:
 def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     job = _job(request, job_id)
     job_cancel(job=job)
-    return _back(request)
+    return back_to_page(request, reverse("console:studies"))
 
 
 @require_POST
@@ -36,7 +36,7 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
 def retry(request: HttpRequest, job_id: int) -> HttpResponse:
     job = _job(request, job_id)
     job_retry(job=job)
-    return _back(request)
+    return back_to_page(request, reverse("console:studies"))
 
 
 def _panel(request: HttpRequest, job: Job) -> HttpResponse:
@@ -46,15 +46,6 @@ def _panel(request: HttpRequest, job: Job) -> HttpResponse:
         # What the page offers has changed as well.
         response["HX-Refresh"] = "true"
     return response
-
-
-def _back(request: HttpRequest) -> HttpResponse:
-    """Return to the page whose button it was; to the studies where it does not say."""
-    address = request.headers.get("referer", "")
-    ours = url_has_allowed_host_and_scheme(
-        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return redirect(address if ours else reverse("console:studies"))
 
 
 def _job(request: HttpRequest, job_id: int) -> Job:
