@@ -14,6 +14,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from studyplatform.participation.models import Session
 from studyplatform.results.models import AnalysisRun
@@ -57,7 +58,16 @@ _DEFAULT = Rule(look=Right.SEE, send=Right.CHANGE)
 
 RULES: dict[str, Rule] = {
     "studies": Rule(look=Right.SIGN_IN),
+    # In which team a study is made, its form says: it offers those in which one may.
+    "study-new": Rule(look=Right.SIGN_IN, send=Right.SIGN_IN),
     "study": _TO_SEE,
+    "design": _DEFAULT,
+    "design-part": _TO_CHANGE,
+    "prepare": _TO_CHANGE,
+    "versions": _TO_SEE,
+    "versions-compare": _TO_SEE,
+    "amend": _TO_CHANGE,
+    "discard": _TO_CHANGE,
     "preview": _TO_SEE,
     "rendering": _TO_SEE,
     "counts": _TO_SEE,
@@ -74,6 +84,14 @@ RULES: dict[str, Rule] = {
     "job": _TO_SEE,
     "job-cancel": _TO_CHANGE,
     "job-retry": _TO_CHANGE,
+    # Those shared with all are seen by everybody who can sign in.
+    "images": Rule(look=Right.SIGN_IN),
+    "image-set": _TO_SEE,
+    "image-import": Rule(look=Right.CHANGE, send=Right.CHANGE),
+    "classifiers": Rule(look=Right.SIGN_IN),
+    "classifier": _TO_SEE,
+    "classifier-train": Rule(look=Right.CHANGE, send=Right.CHANGE),
+    "classifier-register": Rule(look=Right.CHANGE, send=Right.CHANGE),
     "teams": Rule(look=Right.SIGN_IN),
     "team": _TO_SEE,
     "member-add": _TO_MANAGE,
@@ -125,6 +143,15 @@ def team_view(view: View) -> View:
         return view(request, team, **kwargs)
 
     return never_cache(login_required(wrapped))
+
+
+def team_upload(view: View) -> View:
+    """As team_view, for pages that take large files.
+
+    Who sends is asked before the file is read: the check of the form's token, which has to read
+    the whole request, comes after it and not before.
+    """
+    return csrf_exempt(team_view(csrf_protect(view)))
 
 
 def require(request: HttpRequest, team: Team) -> None:

@@ -2,12 +2,22 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import data, faithfulness, jobs, study, team
+from .views import classifiers, data, design, faithfulness, images, jobs, study, team, versions
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", study.study_index, name="studies"),
+    path("new/", design.study_new, name="study-new"),
     path("studies/<slug:slug>/", study.study_detail, name="study"),
+    path("studies/<slug:slug>/design/", design.design, name="design"),
+    path("studies/<slug:slug>/design/part/", design.design_part, name="design-part"),
+    path("studies/<slug:slug>/prepare/", design.prepare, name="prepare"),
+    path("studies/<slug:slug>/versions/", versions.version_index, name="versions"),
+    path(
+        "studies/<slug:slug>/versions/compare/", versions.version_compare, name="versions-compare"
+    ),
+    path("studies/<slug:slug>/amend/", versions.amend, name="amend"),
+    path("studies/<slug:slug>/discard/", versions.discard, name="discard"),
     path("studies/<slug:slug>/preview/<slug:key>/", study.preview, name="preview"),
     path("studies/<slug:slug>/rendering/", study.rendering_part, name="rendering"),
     path("studies/<slug:slug>/counts/", study.counts_part, name="counts"),
@@ -23,6 +33,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/report/", data.report_part, name="report-part"),
     path("studies/<slug:slug>/reports/", data.report_request, name="report-request"),
     path("studies/<slug:slug>/reports/<int:run_id>/", data.report, name="report"),
+    path("images/", images.image_index, name="images"),
+    path("images/<int:image_set_id>/", images.image_detail, name="image-set"),
+    path("teams/<int:team_id>/images/import/", images.image_import, name="image-import"),
+    path("classifiers/", classifiers.classifier_index, name="classifiers"),
+    path("classifiers/<int:classifier_id>/", classifiers.classifier_detail, name="classifier"),
+    path("teams/<int:team_id>/classifiers/train/", classifiers.train, name="classifier-train"),
+    path(
+        "teams/<int:team_id>/classifiers/register/",
+        classifiers.register,
+        name="classifier-register",
+    ),
     path("teams/", team.team_index, name="teams"),
     path("teams/<int:team_id>/", team.team_detail, name="team"),
     path("teams/<int:team_id>/add/", team.add, name="member-add"),

@@ -1,5 +1,7 @@
 """Everything that reads studies. What a person may not see does not exist for them."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 
@@ -49,6 +51,14 @@ def members_of(team: Team) -> QuerySet[Membership]:
     return Membership.objects.filter(team=team).select_related("user").order_by("user__username")
 
 
+def teams_with_role(user: Person, roles: Collection[str]) -> list[Team]:
+    """Return the teams in which the person has one of these roles, by name."""
+    if not user.is_authenticated or not user.is_active:
+        return []
+    mine = Membership.objects.filter(user=user, role__in=roles).select_related("team")
+    return [one.team for one in mine.order_by("team__name")]
+
+
 def study_get_by_slug(slug: str) -> Study:
     """Return the study of this address, for participants; Study.DoesNotExist for drafts too."""
     return Study.objects.exclude(state=Study.State.DRAFT).get(slug=slug)
@@ -67,3 +77,13 @@ def version_published(study: Study) -> StudyVersion | None:
 def version_latest(study: Study) -> StudyVersion | None:
     """Return the version of highest number, draft or published."""
     return study.versions.select_related("study").order_by("-number").first()
+
+
+def versions_of(study: Study) -> QuerySet[StudyVersion]:
+    """Return the study's versions, newest first, without their large columns."""
+    return study.versions.defer("data", "text", "manifest").order_by("-number")
+
+
+def version_get(study: Study, number: int) -> StudyVersion:
+    """Return the version of this number."""
+    return study.versions.select_related("study").get(number=number)

@@ -19,6 +19,7 @@ from .drafts import (
     draft_create,
     draft_discard,
     draft_save,
+    material_problems,
     prepare_request,
 )
 from .errors import StimuliError
@@ -40,7 +41,7 @@ from .linting import (
     version_lint,
 )
 from .preparation import stimuli_prepare, study_create_with_stimuli, study_replace_draft
-from .publishing import publish_problems, version_publish
+from .publishing import manifest_of, publish_problems, version_publish
 
 __all__ = [
     "PREPROCESSINGS",
@@ -74,6 +75,8 @@ __all__ = [
     "lint_reason_give",
     "lint_reason_withdraw",
     "lint_reasons_give",
+    "manifest_of",
+    "material_problems",
     "new_image_swap",
     "predictions_ensure",
     "prepare_request",

@@ -19,6 +19,7 @@ from studyplatform.studies.services import (
     version_discard,
     version_replace_spec,
 )
+from studyplatform.studies.spec import Spec
 
 from .. import deciding
 from ..deciding import Effect
@@ -113,6 +114,15 @@ def draft_discard(*, version: StudyVersion) -> bool:
         return version_discard(version=version)
     except ProtectedError:
         raise StimuliError(f"Sessions were begun with {version}, so it stays.") from None
+
+
+def material_problems(*, team: Team, spec: Spec) -> list[str]:
+    """Return why no tasks can be chosen from what a spec names, as far as rows alone can tell."""
+    try:
+        materials_find(team=team, spec=spec)
+    except StudyError as error:
+        return error.problems
+    return []
 
 
 def prepare_request(*, version: StudyVersion, user_id: int | None = None) -> Job:

@@ -38,7 +38,36 @@ def version_publish(*, version: StudyVersion) -> StudyVersion:
 
 
 def manifest(stimulus_set: StimulusSet) -> dict[str, Any]:
-    """Return the stimuli as plain data, every file by its content's hash."""
+    """Return the stimuli as plain data, every file by its content's hash, and what was judged."""
+    return {
+        **_listed(stimulus_set),
+        "lint": [
+            {
+                "code": one.finding.code,
+                "sentence": one.finding.sentence,
+                "reason": one.reason.reason,
+                "by": one.reason.by_name,
+                "at": one.reason.at.isoformat(),
+            }
+            for one in version_lint(version=stimulus_set.version).explained
+            if one.reason
+        ],
+    }
+
+
+def manifest_of(*, version: StudyVersion) -> dict[str, Any]:
+    """Return the stimuli as frozen, or as they are in a draft now; empty where there are none."""
+    if version.published_at is not None:
+        return dict(version.manifest)
+    found = (
+        StimulusSet.objects.filter(version=version)
+        .select_related("version", "classifier", "image_set")
+        .first()
+    )
+    return _listed(found) if found else {}
+
+
+def _listed(stimulus_set: StimulusSet) -> dict[str, Any]:
     classifier = stimulus_set.classifier
     material = material_of(stimulus_set.version)
     needed = sorted(
@@ -93,16 +122,5 @@ def manifest(stimulus_set: StimulusSet) -> dict[str, Any]:
         "by_hand": [
             {"what": one.what, "by": one.by_name, "at": one.at.isoformat(), **one.details}
             for one in stimulus_set.hand_changes.order_by("at", "pk")
-        ],
-        "lint": [
-            {
-                "code": one.finding.code,
-                "sentence": one.finding.sentence,
-                "reason": one.reason.reason,
-                "by": one.reason.by_name,
-                "at": one.reason.at.isoformat(),
-            }
-            for one in version_lint(version=stimulus_set.version).explained
-            if one.reason
         ],
     }

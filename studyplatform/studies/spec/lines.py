@@ -20,7 +20,7 @@ _ENDS = ("", ":", ".", " ")
 
 @dataclass(frozen=True)
 class Located:
-    """A fault's sentence, its line (from 1; None where it is about no line) and what stands there."""
+    """A fault's sentence, its line (from 1; None: about no line) and what stands there."""
 
     sentence: str
     line: int | None = None
