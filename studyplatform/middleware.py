@@ -1,6 +1,7 @@
 """What no page of the site should have to deal with."""
 
 import codecs
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -32,11 +33,11 @@ class PlainRequests:
             request.encoding = "utf-8"
             return render(request, "400.html", status=400)
         length = request.META.get("CONTENT_LENGTH") or "0"
-        largest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if request.path_info in settings.UPLOAD_ADDRESSES:  # who may send is asked there
-            largest = settings.UPLOAD_MAX_SIZE
+        largest, page = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "413.html"
+        if re.fullmatch(settings.UPLOAD_ADDRESS, request.path_info):  # who may send is asked there
+            largest, page = settings.UPLOAD_MAX_SIZE, "console/too_large.html"
         if not length.isdecimal() or int(length) > largest:
-            return render(request, "413.html", status=413)
+            return render(request, page, {"largest": largest}, status=413)
         return self.get_response(request)
 
 

@@ -3,7 +3,7 @@
 Each belongs to a team, or to none: those made by commands and the demo's are shared with all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,12 +20,25 @@ _ENDED_BADLY = (Job.State.FAILED, Job.State.CANCELLED)
 
 
 @dataclass(frozen=True)
-class LabelCount:
-    """How many images of a set carry a label, by split."""
+class SplitCount:
+    """How many images carry a label, by split; label: "all" for the whole set."""
 
     label: str
     train: int
     val: int
+
+    @property
+    def total(self) -> int:
+        return self.train + self.val
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an image set holds, and the ids of those images that were asked for."""
+
+    images: SplitCount
+    labels: list[SplitCount]
+    found: list[int]
 
 
 def image_set_named(team: Team, name: str) -> ImageSet | None:
@@ -59,26 +72,37 @@ def image_set_get_for(user: Person, image_set_id: int) -> ImageSet:
     return image_sets_for(user).get(pk=image_set_id)
 
 
-def label_counts(image_set: ImageSet) -> list[LabelCount]:
-    """Return how many images carry each label, in one query."""
-    counts: dict[str, dict[str, int]] = {label: {} for label in image_set.labels}
-    for split, labels in image_set.images.values_list("split", "labels").iterator():
-        for label in labels:
-            of_label = counts.setdefault(label, {})
-            of_label[split] = of_label.get(split, 0) + 1
-    return [
-        LabelCount(label, found.get("train", 0), found.get("val", 0))
-        for label, found in counts.items()
-    ]
+def image_sets_of(team: Team) -> QuerySet[ImageSet]:
+    """Return what a team may train on: its own image sets and the shared ones, by name."""
+    return ImageSet.objects.filter(_owned(team)).order_by("name")
 
 
-def images_with(image_set: ImageSet, *, label: str = "", split: str = "") -> list[Image]:
-    """Return the set's images of a label and a split, by split and name; "" stands for all."""
-    found = image_set.images.order_by("split", "name")
-    if split:
-        found = found.filter(split=split)
-    # Not in SQL: SQLite cannot look for a member of a JSON list.
-    return [image for image in found if not label or label in image.labels]
+def contents_of(image_set: ImageSet, *, label: str = "", split: str = "") -> Contents:
+    """Return what the set holds, and which of its images have a label and a split ("" is any).
+
+    One query. Labels are not looked for in SQL: SQLite knows no members of a JSON list.
+    """
+    counts: dict[str, dict[str, int]] = {one: {} for one in image_set.labels}
+    of_split: dict[str, int] = {}
+    found: list[int] = []
+    rows = image_set.images.order_by("split", "name").values_list("pk", "split", "labels")
+    for image_id, its_split, its_labels in rows:
+        of_split[its_split] = of_split.get(its_split, 0) + 1
+        for one in its_labels:
+            of_label = counts.setdefault(one, {})
+            of_label[its_split] = of_label.get(its_split, 0) + 1
+        if split in ("", its_split) and (not label or label in its_labels):
+            found.append(image_id)
+    lines = [SplitCount(one, n.get("train", 0), n.get("val", 0)) for one, n in counts.items()]
+    return Contents(
+        SplitCount("all", of_split.get("train", 0), of_split.get("val", 0)), lines, found
+    )
+
+
+def images_of(image_ids: Sequence[int]) -> list[Image]:
+    """Return these images, in this order, in one query."""
+    found = Image.objects.in_bulk(image_ids)
+    return [found[image_id] for image_id in image_ids if image_id in found]
 
 
 def classifiers_for(user: Person) -> QuerySet[TrainedClassifier]:
@@ -106,6 +130,11 @@ def classifiers_for(user: Person) -> QuerySet[TrainedClassifier]:
 def classifier_get_for(user: Person, classifier_id: int) -> TrainedClassifier:
     """Return a classifier; TrainedClassifier.DoesNotExist also for those of other teams."""
     return classifiers_for(user).get(pk=classifier_id)
+
+
+def classifiers_of(team: Team) -> QuerySet[TrainedClassifier]:
+    """Return the classifiers a team may build on: its own and the shared ones, by name."""
+    return TrainedClassifier.objects.filter(_owned(team)).order_by("name")
 
 
 def studies_using(classifier: TrainedClassifier) -> list[Study]:
