@@ -16,7 +16,7 @@ from django.urls import URLPattern, reverse
 from studyplatform.console import access
 from studyplatform.console.access import ROLES, RULES, Right, Rule
 from studyplatform.console.urls import urlpatterns
-from studyplatform.stimuli.models import Job
+from studyplatform.stimuli.models import ImageSet, Job, TrainedClassifier
 from studyplatform.studies.models import Membership, Study, Team
 
 from .conftest import person
@@ -49,6 +49,14 @@ SAMPLES: dict[str, Callable[[Study], object]] = {
         ).pk
     ),
     "team_id": lambda study: study.team_id,
+    "image_set_id": lambda study: (
+        ImageSet.objects.create(team=study.team, name="own", labels=["cat"], size=8).pk
+    ),
+    "classifier_id": lambda study: (
+        TrainedClassifier.objects.create(
+            team=study.team, name="own", path="", sha256="", labels=["cat"], preprocess="", size=8
+        ).pk
+    ),
     "member_id": lambda study: study.team.memberships.get(user__username="viewer").pk,
 }
 
