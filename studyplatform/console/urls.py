@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import classifiers, data, design, faithfulness, images, jobs, study, team, versions
+from .views import (
+    classifiers,
+    data,
+    design,
+    faithfulness,
+    images,
+    jobs,
+    study,
+    tasks,
+    team,
+    versions,
+)
 
 app_name = "console"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -19,6 +30,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<slug:slug>/amend/", versions.amend, name="amend"),
     path("studies/<slug:slug>/discard/", versions.discard, name="discard"),
     path("studies/<slug:slug>/preview/<slug:key>/", study.preview, name="preview"),
+    path("studies/<slug:slug>/tasks/", tasks.tasks, name="tasks"),
+    path("studies/<slug:slug>/tasks/<int:number>/", tasks.task, name="task"),
+    path("studies/<slug:slug>/tasks/<int:number>/swap/", tasks.swap, name="task-swap"),
+    path("studies/<slug:slug>/tasks/threshold/", tasks.threshold, name="task-threshold"),
+    path("studies/<slug:slug>/tasks/again/", tasks.again, name="tasks-again"),
+    path("studies/<slug:slug>/lint/", tasks.lint, name="lint"),
+    path("studies/<slug:slug>/lint/reason/", tasks.lint_reason, name="lint-reason"),
+    path("studies/<slug:slug>/lint/withdraw/", tasks.lint_withdraw, name="lint-withdraw"),
     path("studies/<slug:slug>/rendering/", study.rendering_part, name="rendering"),
     path("studies/<slug:slug>/counts/", study.counts_part, name="counts"),
     path("studies/<slug:slug>/faithfulness/", faithfulness.faithfulness, name="faithfulness"),

@@ -64,8 +64,8 @@ class Choosable:
 
     image: Image
     picture: Picture
-    score: float
-    distance: float
+    score: float | None
+    distance: float | None
     similarity: float | None = None
     shown_in: tuple[int, ...] = ()
 
@@ -84,7 +84,7 @@ class TaskChoice:
     """A task with everything that was chosen for it."""
 
     task: Task
-    threshold: float
+    threshold: float | None
     new: ChosenPlace
     groups: tuple[tuple[str, tuple[ChosenPlace, ...]], ...]
 
@@ -101,6 +101,14 @@ class Candidates:
     page: int
     pages: int
     total: int
+
+    @property
+    def before(self) -> int | None:
+        return self.page - 1 if self.page > 1 else None
+
+    @property
+    def after(self) -> int | None:
+        return self.page + 1 if self.page < self.pages else None
 
 
 @dataclass(frozen=True)
@@ -128,12 +136,13 @@ def stimulus_set_of(version: StudyVersion) -> StimulusSet | None:
 
 
 def label_choices(stimulus_set: StimulusSet, spec: Spec) -> list[LabelChoice]:
-    """Return every label that tasks or figures use, tasks first, in one query."""
+    """Return every label that tasks or figures use and that has a threshold, in one query."""
     scored = _scored(stimulus_set, spec)
     figures = {figure.label: None for _, figure in spec.figures()}
     return [
         _label_choice(stimulus_set.thresholds[label], scored, spec, label)
         for label in [*spec.tasks.labels, *figures]
+        if label in stimulus_set.thresholds
     ]
 
 
@@ -147,7 +156,7 @@ def label_choice(
 def task_choices(stimulus_set: StimulusSet) -> list[TaskChoice]:
     """Return the tasks by number, without their examples, in one query."""
     tasks = stimulus_set.tasks.select_related("image").order_by("number")
-    return [_task_choice(task, stimulus_set.thresholds.get(task.label, 0.5)) for task in tasks]
+    return [_task_choice(task, stimulus_set.thresholds.get(task.label)) for task in tasks]
 
 
 def task_choice(stimulus_set: StimulusSet, number: int) -> TaskChoice:
@@ -158,7 +167,7 @@ def task_choice(stimulus_set: StimulusSet, number: int) -> TaskChoice:
         classifier=stimulus_set.classifier_id, image__in=[one.image_id for one in examples]
     )
     scores = dict(predictions.values_list("image_id", "scores"))
-    return _task_choice(task, stimulus_set.thresholds.get(task.label, 0.5), examples, scores)
+    return _task_choice(task, stimulus_set.thresholds.get(task.label), examples, scores)
 
 
 def candidates(
@@ -170,6 +179,8 @@ def candidates(
     new image and not among the task's examples. A page beyond the last is the last.
     """
     task = choice.task
+    if choice.threshold is None:  # an error of its own; without it there are no outcomes
+        return Candidates((), page=1, pages=1, total=0)
     scored = _scored(stimulus_set, spec)
     score = scored.score(task.label)
     found = selection.outcomes(scored.truth(task.label), score, choice.threshold)
@@ -193,16 +204,14 @@ def candidates(
     images = Image.objects.in_bulk([scored.ids[row] for row in part])
     return Candidates(
         found=tuple(
-            Choosable(
-                image=images[pk],
-                picture=picture(images[pk]),
-                score=float(score[row]),
-                distance=abs(float(score[row]) - choice.threshold),
-                similarity=cosines[pk],
-                shown_in=used.get(pk, ()),
+            _choosable(
+                images[scored.ids[row]],
+                float(score[row]),
+                choice.threshold,
+                similarity=cosines[scored.ids[row]],
+                shown_in=used.get(scored.ids[row], ()),
             )
             for row in part
-            for pk in [scored.ids[row]]
         ),
         page=page,
         pages=pages,
@@ -250,24 +259,34 @@ def _count(counts: Mapping[Outcome, int], need: Need, outcome: Outcome) -> Outco
 
 def _task_choice(
     task: Task,
-    threshold: float,
+    threshold: float | None,
     examples: Sequence[Example] = (),
     scores: Mapping[int, Mapping[str, float]] | None = None,
 ) -> TaskChoice:
-    def shown(image: Image, score: float, similarity: float | None = None) -> Choosable:
-        return Choosable(image, picture(image), score, abs(score - threshold), similarity)
-
     groups: dict[str, list[ChosenPlace]] = {outcome: [] for outcome in selection.OUTCOMES}
     for one in examples:
-        score = (scores or {}).get(one.image_id, {}).get(task.label, math.nan)
-        chosen = shown(one.image, score, one.similarity)
+        score = (scores or {}).get(one.image_id, {}).get(task.label)
+        chosen = _choosable(one.image, score, threshold, similarity=one.similarity)
         groups[one.outcome].append(ChosenPlace(one.position, one.outcome, chosen))
     return TaskChoice(
         task=task,
         threshold=threshold,
-        new=ChosenPlace(0, task.outcome, shown(task.image, task.score)),
+        new=ChosenPlace(0, task.outcome, _choosable(task.image, task.score, threshold)),
         groups=tuple((outcome, tuple(group)) for outcome, group in groups.items() if group),
     )
+
+
+def _choosable(
+    image: Image,
+    score: float | None,
+    threshold: float | None,
+    *,
+    similarity: float | None = None,
+    shown_in: tuple[int, ...] = (),
+) -> Choosable:
+    known = score is not None and threshold is not None
+    distance = abs(score - threshold) if known else None  # type: ignore[operator]
+    return Choosable(image, picture(image), score, distance, similarity, shown_in)
 
 
 def _shown_in(stimulus_set: StimulusSet) -> dict[int, tuple[int, ...]]:

@@ -48,6 +48,7 @@ SAMPLES: dict[str, Callable[[Study], object]] = {
             team=study.team, kind="import", subject="photographs", state="running"
         ).pk
     ),
+    "number": lambda study: 1,
     "team_id": lambda study: study.team_id,
     "image_set_id": lambda study: (
         ImageSet.objects.create(team=study.team, name="own", labels=["cat"], size=8).pk
