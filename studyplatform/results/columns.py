@@ -11,11 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from django.conf import settings
-
 from studyplatform.participation.models import Answer, Event, Reward, Session
-from studyplatform.stimuli.faithfulness import metrics
-from studyplatform.stimuli.faithfulness.selectors import Outcome, ShownPlace
 from studyplatform.stimuli.models import Task
 from studyplatform.studies.models import StudyVersion
 from studyplatform.studies.spec import Question, Spec
@@ -67,19 +63,6 @@ class EventRow:
 
     session: Session
     event: Event
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A row of faithfulness.csv: one metric of one heatmap, or ("" for level) of a random map."""
-
-    version: StudyVersion
-    place: ShownPlace
-    level: str
-    method: str
-    label: str
-    metric: str
-    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -283,80 +266,6 @@ EVENTS: list[Column[EventRow]] = [
     Column("item", "text", "key of the page it happened on", lambda r: r.event.item),
     Column("data", "JSON", "details", lambda r: r.event.data),
 ]
-
-
-def faithfulness_columns() -> list[Column[Measured]]:
-    """Return the columns of faithfulness.csv."""
-    return [
-        Column(
-            "version_number",
-            "whole number",
-            "version of the study, as in participants.csv; only heatmaps that are rendered and "
-            "measured have rows: none where nobody asked for it in the console",
-            lambda r: r.version.number,
-        ),
-        Column(
-            "task",
-            "whole number",
-            "number of the task among whose examples the heatmap is shown, as in answers.csv; "
-            "empty for an illustration of the instructions or of screening",
-            lambda r: r.place.task.number if r.place.task else None,
-        ),
-        Column(
-            "position",
-            "text",
-            "place of the example among the task's, from 1; or illustration",
-            lambda r: r.place.position or "illustration",
-        ),
-        Column("task_label", "text", "label in question there", lambda r: r.place.label),
-        Column(
-            "outcome",
-            "text",
-            "what the classifier did on the image shown, for that label",
-            lambda r: r.place.outcome,
-            "TP, FP, FN, TN",
-        ),
-        Column(
-            "image_sha256", "text", "SHA-256 of the image shown", lambda r: r.place.image_sha256
-        ),
-        Column(
-            "label",
-            "text",
-            "label the heatmap explains; empty where it explains the whole prediction",
-            lambda r: r.label,
-        ),
-        Column(
-            "level",
-            "text",
-            "level of the factor heatmap under which it is shown, as in participants.csv; empty "
-            "for the random map, which nobody sees",
-            lambda r: r.level,
-        ),
-        Column(
-            "method",
-            "text",
-            f"heatmap method; {metrics.RANDOM} for a map of chance, the yardstick for the others",
-            lambda r: r.method,
-        ),
-        Column("metric", "text", "what was measured", lambda r: r.metric, _metrics()),
-        Column(
-            "value",
-            "number",
-            f"its value; empty where there is none (curves of {settings.FAITHFULNESS_STEPS} steps)",
-            lambda r: None if isinstance(r.outcome, str) else r.outcome,
-        ),
-        Column(
-            "reason",
-            "text",
-            "why there is no value",
-            lambda r: r.outcome if isinstance(r.outcome, str) else None,
-        ),
-    ]
-
-
-def _metrics() -> str:
-    return "; ".join(f"{one.name} = {one.label}, {one.direction}" for one in metrics.all_words())
-
 
 _FIXED_PERSON = {column.name for column in PERSON_START + PERSON_REST}
 _FIXED_TASK = {column.name for column in TASK_START + TASK_REST} | {"predicted"}

@@ -9,16 +9,18 @@ from typing import Any
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from studyplatform.participation.models import Answer, Event, Session
-from studyplatform.stimuli.models import Task
+from studyplatform.stimuli.models import StimulusSet, Task
 from studyplatform.studies.models import Condition, Study, StudyVersion
 from studyplatform.studies.spec import Spec
 
-from . import columns
+from . import columns, faithfulness
 from .columns import EventRow, OtherAnswer, Person, TaskAnswer
 from .exclusions import exclusion_reason
 
 SOURCES = [*Session.Source.values, "all"]
 CHUNK = 200
+FAITHFULNESS = "faithfulness.csv"
+"""The file that is about stimuli, not sessions."""
 
 # Words for levels whose key is not how one would print it.
 _WORDS = {"lrp": "LRP", "multiscale": "multi-scale", "gradcam": "Grad-CAM"}
@@ -71,6 +73,7 @@ class Dataset:
             "answers.csv": (columns.task_columns(self.specs), self.answers()),
             "other_answers.csv": (columns.OTHER, self.other_answers()),
             "events.csv": (columns.EVENTS, self.events()),
+            FAITHFULNESS: (faithfulness.columns(), self.measured()),
         }
 
     def participants(self) -> Iterator[Person]:
@@ -116,6 +119,11 @@ class Dataset:
             for event in session.events.all():
                 yield EventRow(session, event)
             self.tick()
+
+    def measured(self) -> Iterator[faithfulness.Measured]:
+        sets = StimulusSet.objects.filter(version__in=self.versions).order_by("version__number")
+        for stimulus_set in sets.select_related("version", "classifier"):
+            yield from faithfulness.rows(stimulus_set)
 
     def _with_answers(self, *, task: bool) -> Iterator[Session]:
         answers = Answer.objects.filter(task__isnull=not task).order_by("pk")

@@ -19,7 +19,7 @@ from studyplatform.studies.models import Study
 
 from . import dictionary
 from .columns import as_text
-from .dataset import Dataset
+from .dataset import FAITHFULNESS, Dataset
 from .snapshot import one_state
 
 MANIFEST = "manifest.json"
@@ -56,7 +56,7 @@ def study_export(
         counter = _Counter(progress)
         dataset = Dataset(study, source, counter.tick)
         tables = dataset.tables()
-        counter.total = dataset.sessions().count() * len(tables)
+        counter.total = dataset.sessions().count() * len(tables.keys() - {FAITHFULNESS})
         rows = {
             name: _write_csv(
                 folder / name,

@@ -54,8 +54,8 @@ def names(label: str, *, drawn: bool) -> tuple[str, ...]:
     return _OF_LABEL + (_OF_SCENE if drawn else ())
 
 
-def every_name() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_OF_LABEL + _OF_SCENE + _OF_WHOLE))
+def all_words() -> list[Words]:
+    return [words(name) for name in dict.fromkeys(_OF_LABEL + _OF_SCENE + _OF_WHOLE)]
 
 
 @cache

@@ -1,14 +1,14 @@
 """What was measured of the heatmaps a stimulus set shows, and how far the measuring is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Count, F, Q, QuerySet
 from django.urls import reverse
 
 from studyplatform.studies.models import StudyVersion
 
-from ..models import Heatmap, Job, MeasuredMap, NeededHeatmap, StimulusSet
+from ..models import Example, Heatmap, Job, MeasuredMap, NeededHeatmap, StimulusSet, Task
 from ..selectors import Picture
 from . import metrics
 
@@ -39,6 +39,21 @@ class ShownMap:
     def place(self) -> tuple[str, str]:
         """The image's content, and the label ("" for the whole prediction)."""
         return self.heatmap.image.sha256, self.heatmap.label
+
+
+@dataclass(frozen=True)
+class ShownPlace:
+    """One of a task's examples, or (without task and position) an illustration, with its maps.
+
+    label: in question; outcome: of the image for that label.
+    """
+
+    task: Task | None
+    position: int | None
+    label: str
+    outcome: str
+    image_sha256: str
+    maps: tuple[ShownMap, ...]
 
 
 @dataclass(frozen=True)
@@ -112,6 +127,38 @@ def shown_maps(stimulus_set: StimulusSet, images: Sequence[str] | None = None) -
         return not label, label, one.heatmap.image.name, sha256, order.get(one.level, len(order))
 
     return sorted(found, key=by_place)
+
+
+def shown_places(stimulus_set: StimulusSet) -> list[ShownPlace]:
+    """Return where which measured heatmaps are shown: tasks by number, then illustrations.
+
+    Of a place whose heatmaps are not measured there is nothing. In six queries.
+    """
+    maps: dict[tuple[str, str], list[ShownMap]] = {}
+    for one in shown_maps(stimulus_set):
+        if one.outcomes:
+            maps.setdefault(one.place, []).append(one)
+    examples = Example.objects.filter(task__stimulus_set=stimulus_set)
+    examples = examples.select_related("task", "image").order_by("task__number", "position")
+    of_tasks = [
+        ShownPlace(one.task, one.position, one.task.label, one.outcome, one.image.sha256, ())
+        for one in examples
+    ]
+    figures = stimulus_set.illustrations.select_related("image").order_by("pk")
+    of_figures = [
+        ShownPlace(None, None, one.label, one.outcome, one.image.sha256, ()) for one in figures
+    ]
+    found = (
+        replace(
+            place,
+            maps=(
+                *maps.get((place.image_sha256, place.label), ()),
+                *maps.get((place.image_sha256, ""), ()),
+            ),
+        )
+        for place in (*of_tasks, *of_figures)
+    )
+    return [place for place in found if place.maps]
 
 
 def latest_job(stimulus_set: StimulusSet) -> Job | None:

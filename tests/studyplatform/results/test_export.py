@@ -137,6 +137,7 @@ def test_who_withdrew_leaves_a_row_and_no_answers(study: Study, tmp_path: Path) 
     export = study_export(study=study, source="real", out_dir=tmp_path / "out")
     assert export.rows == {
         "participants.csv": 3, "answers.csv": 4, "other_answers.csv": 0, "events.csv": 1,
+        "faithfulness.csv": 0,
     }  # fmt: skip
 
 
