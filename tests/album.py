@@ -140,7 +140,20 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
         album.shoot(page, f"console-{scheme}-studies")
         page.goto(f"{server}/console/studies/{version.study.slug}/")
         album.shoot(page, f"console-{scheme}-study")
+        page.goto(f"{server}/console/studies/{version.study.slug}/faithfulness/")
+        if scheme == "light":
+            album.shoot(page, "console-light-faithfulness-before")
+            _measured(version)
+            page.reload()
+        album.shoot(page, f"console-{scheme}-faithfulness")
         page.close()
+
+
+def _measured(version: Any) -> None:
+    """Measure the study's heatmaps, as a worker would."""
+    from studyplatform.stimuli.services import faithfulness, jobs
+
+    jobs.job_run(job_id=faithfulness.faithfulness_request(version=version).pk)
 
 
 def make_site() -> tuple[Any, str]:
