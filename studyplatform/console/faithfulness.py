@@ -65,12 +65,12 @@ class Faithfulness:
 
     @property
     def to_do(self) -> bool:
-        """Whether measuring would bring anything."""
+        """Whether measuring would bring anything; a job that did not end well has own buttons."""
         coverage = self.coverage
         return bool(
             coverage.rendered
             and (coverage.missing or coverage.unusable or self.summary is None)
-            and not (self.job and self.job.is_open)
+            and (self.job is None or self.job.state == Job.State.DONE)
         )
 
 
