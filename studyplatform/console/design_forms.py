@@ -16,6 +16,8 @@ from studyplatform.studies.spec import plain_yaml
 PRESETS = Path(studyplatform.studies.__file__).parent / "presets"
 _TOO_LONG = f"The text has over {plain_yaml.MAX_CHARACTERS:,} characters; that is no spec."
 
+_NONE_SUCH = {"invalid_choice": "There is no %(value)s; choose one of the list."}
+
 
 class DesignForm(forms.Form):
     """A spec as it is typed, and what it is looked at with."""
@@ -49,11 +51,20 @@ class NewStudyForm(forms.Form):
         choices=[(PRESET, "A preset"), (FILE, "A file"), (STUDY, "Another study")],
         error_messages={"required": "Choose what the study begins with."},
     )
-    preset = forms.ChoiceField(required=False)
+    preset = forms.ChoiceField(required=False, error_messages=_NONE_SUCH)
     file = forms.FileField(required=False)
-    study = forms.ModelChoiceField(Study.objects.none(), to_field_name="slug", required=False)
+    study = forms.ModelChoiceField(
+        Study.objects.none(),
+        to_field_name="slug",
+        required=False,
+        error_messages={"invalid_choice": "Choose one of the studies."},
+    )
     team = forms.ModelChoiceField(
-        Team.objects.none(), error_messages={"required": "Choose the team the study belongs to."}
+        Team.objects.none(),
+        error_messages={
+            "required": "Choose the team the study belongs to.",
+            "invalid_choice": "Choose one of your teams.",
+        },
     )
     slug = forms.RegexField(
         r"^[a-z0-9]+(-[a-z0-9]+)*$",
@@ -64,8 +75,8 @@ class NewStudyForm(forms.Form):
         },
     )
     title = forms.CharField(required=False, max_length=200)
-    images = forms.ChoiceField(required=False)
-    classifier = forms.ChoiceField(required=False)
+    images = forms.ChoiceField(required=False, error_messages=_NONE_SUCH)
+    classifier = forms.ChoiceField(required=False, error_messages=_NONE_SUCH)
 
     def __init__(
         self,
