@@ -88,10 +88,12 @@ def files_by_label(root: Path) -> Sorted:
     """
     tops = _visible(root)
     divided = _are_splits(tops)
-    problems: list[str] = []
+    stray = [one for one in tops if divided and not one.is_dir() and not _is_document(one)]
+    problems = [f"{one.name}: it lies in no label's folder." for one in stray]
     files: list[Found] = []
     labels: set[str] = set()
-    for split, top in [(one.name, one) for one in tops] if divided else [("train", root)]:
+    parts = [(one.name, one) for one in tops if one.is_dir()] if divided else [("train", root)]
+    for split, top in parts:
         for place in _visible(top):
             shown = str(place.relative_to(root))
             if not place.is_dir():
