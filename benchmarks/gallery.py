@@ -133,7 +133,7 @@ def draw_pages(store: Store, methods: Sequence[str], folder: Path) -> None:
         for label, heatmap in zip(labels, maps, strict=True):
             title = f"{label} {scores[classifier.index(label)]:.2f}"
             if method(name).class_agnostic:
-                title = "the whole prediction"
+                title = "the whole prediction" if method(name).reads_network else "its edges"
             cells.append((title, _drawn(scene, classifier, name, heatmap)))
         if name == "h2o":
             cells.append(("as it is published", overlay(scene, thresholded(maps[0]))))

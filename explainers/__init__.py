@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from explainers.base import Explainer, Partial
 from explainers.classifier import ALL, CLASS_AGNOSTIC, Classifier
+from explainers.edges import Edges
 from explainers.errors import ExplainerError
 from explainers.excitation import ContrastiveMwp, Mwp
 from explainers.fem import Fem
@@ -29,6 +30,7 @@ __all__ = [
     "Classifier",
     "ContrastiveMwp",
     "DebiasedRise",
+    "Edges",
     "Explainer",
     "ExplainerError",
     "Fem",

@@ -17,13 +17,15 @@ class Method:
     """What is known of a method.
 
     What 000's Table 2 lists of a method: its family, "occlusion" (it covers parts of the image),
-    "gradient" (it goes back through the network) or "activation" (it reads a layer);
+    "gradient" (it goes back through the network) or "activation" (it reads a layer); "image" is a
+    control of ours, which reads the image alone;
     needs_network: not model-agnostic, so a black box will not do; class_agnostic: it explains the
     whole prediction and knows no target; needs_ground_truth: it is trained on explanations;
     hierarchical: it works from coarse to fine.
 
-    What its pictures need: shows: "support", a positive value supports the target, or "influence",
-    a value says how much a pixel matters, whichever way; baseline: "zero", or "median" where a
+    What its pictures need: shows: "support", a positive value supports the target, "influence", a
+    value says how much a pixel matters, whichever way, or "edges", it says nothing of the network;
+    baseline: "zero", or "median" where a
     map's values have no meaningful zero (see `render.above`).
 
     path: "module:class".
@@ -37,8 +39,13 @@ class Method:
     class_agnostic: bool = False
     needs_ground_truth: bool = False
     hierarchical: bool = False
-    shows: Literal["support", "influence"] = "support"
+    shows: Literal["support", "influence", "edges"] = "support"
     baseline: Literal["zero", "median"] = "zero"
+
+    @property
+    def reads_network(self) -> bool:
+        """Whether the map depends on the network at all."""
+        return self.family != "image"
 
     def load(self) -> type[Explainer]:
         module, _, name = self.path.partition(":")
@@ -61,6 +68,14 @@ _METHODS = {
             "explainers.rise:DebiasedRise",
             "mean score of random masks that keep the pixel, less that of those that cover it",
             "occlusion",
+        ),
+        Method(
+            "edges",
+            "explainers.edges:Edges",
+            "strength of the picture's edges, whatever the network: a control",
+            "image",
+            class_agnostic=True,
+            shows="edges",
         ),
         Method(
             "fem",

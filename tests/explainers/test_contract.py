@@ -24,6 +24,7 @@ from .methods import cheap
 METHODS = available()
 AGNOSTIC_OF_MODEL = [name for name in METHODS if not registry.method(name).needs_network]
 OF_NETWORK = [name for name in METHODS if registry.method(name).needs_network]
+ASKING = [name for name in AGNOSTIC_OF_MODEL if registry.method(name).reads_network]
 # H2O draws its colours where asked to, which its own tests do.
 SAMPLED = [name for name in METHODS if "seed" in parameters(name) and name != "h2o"]
 
@@ -172,7 +173,7 @@ def test_the_map_of_the_whole_prediction(name, classifier, picture):
 def test_the_registry_says_what_the_class_does(name):
     found = registry.method(name)
     assert found.load().class_agnostic is found.class_agnostic
-    assert found.family in {"occlusion", "gradient", "activation"}
+    assert found.family in {"occlusion", "gradient", "activation", "image"}
     assert found.summary
     assert "\n" not in found.summary
 
@@ -254,7 +255,7 @@ def test_memory_grows_with_the_batch_alone(name, picture):
 # -- black boxes ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", AGNOSTIC_OF_MODEL)
+@pytest.mark.parametrize("name", ASKING)
 def test_a_black_box_gives_the_networks_map(name, classifier, picture):
     box = Counting(lambda images: classifier.predict(images))
     found = made(name, box.classifier()).explain(picture, "dog")
@@ -345,7 +346,7 @@ def test_odd_batch_sizes(size, classifier):
     ],
 )
 def test_a_black_box_that_answers_wrongly_is_asked_once(answer, message, picture):
-    for name in AGNOSTIC_OF_MODEL:
+    for name in ASKING:
         box = Counting(answer)
         explainer = made(name, box.classifier())
         with pytest.raises(ExplainerError, match=message):
@@ -394,7 +395,7 @@ def test_a_network_without_a_convolution(picture):
 
 
 # What these read of a network knows nothing of its last bias.
-WITHOUT_LAST_BIAS = ("fem", "grad-cam", "mwp", "c-mwp")
+WITHOUT_LAST_BIAS = ("edges", "fem", "grad-cam", "mwp", "c-mwp")
 
 
 # -- networks and limits that used to hang or to draw nonsense ----------------------------------

@@ -84,7 +84,7 @@ def likenesses(classifier, photographs, own):
     return found
 
 
-REQUIRED = [name for name in available() if name != "lrp"]
+REQUIRED = [name for name in available() if name != "lrp" and registry.method(name).reads_network]
 # MWP hands on shares of what is positive: the z+ rule, which forgets what it was asked for on its
 # way down (Sixt et al. 2020). FEM reads the last convolution and nothing above it.
 OF_THE_TOP = [name for name in REQUIRED if name not in {"fem", "mwp"}]
@@ -107,6 +107,11 @@ def test_fem_never_sees_the_last_layer(likenesses):
     top, whole = likenesses["fem"]
     assert top == pytest.approx(1)
     assert whole < 0.5
+
+
+def test_edges_never_see_the_network(likenesses):
+    """The control for both: a map of the picture alone stays as it is whatever is randomised."""
+    assert likenesses["edges"] == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize("name", [name for name in SPECIFIC if name in OF_THE_TOP])
