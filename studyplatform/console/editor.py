@@ -9,8 +9,8 @@ from django.db import transaction
 from studyplatform.participation.services import previews_discard
 from studyplatform.stimuli import deciding, materials
 from studyplatform.stimuli.deciding import Effect
-from studyplatform.stimuli.models import Job, StimulusSet
-from studyplatform.stimuli.selectors import job_latest
+from studyplatform.stimuli.models import Job
+from studyplatform.stimuli.selectors import has_stimuli, job_latest
 from studyplatform.stimuli.services import draft_discard, draft_save, material_problems
 from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.services import text_sha256
@@ -68,7 +68,7 @@ def editor_of(version: StudyVersion, typed: Typed, refused: Sequence[str] = ()) 
     team = version.study.team
     classifier = materials.classifier_named(team, spec.stimuli.classifier)
     labels = classifier.labels if classifier else spec.tasks.labels
-    prepared = StimulusSet.objects.filter(version=version).exists()
+    prepared = has_stimuli(version)
     hurdles = [] if version.published_at else material_problems(team=team, spec=spec)
     return Editor(
         typed=typed,
@@ -138,7 +138,7 @@ def _failures(version: StudyVersion, typed: Typed, known: Sequence[str]) -> list
 def context_of(version: StudyVersion, editor: Editor, **more: Any) -> dict[str, Any]:
     """Return what the page's template needs."""
     job = job_shown(version)
-    prepared = StimulusSet.objects.filter(version=version).exists()
+    prepared = has_stimuli(version)
     return {
         "study": version.study,
         "version": version,

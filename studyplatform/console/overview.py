@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from studyplatform.participation.models import Session
 from studyplatform.participation.selectors import session_counts
-from studyplatform.stimuli.selectors import RenderProgress
+from studyplatform.stimuli.models import Job
+from studyplatform.stimuli.selectors import RenderProgress, has_stimuli
+from studyplatform.stimuli.services import publish_problems
 from studyplatform.studies.models import Condition, Study, StudyVersion
+
+from .editor import job_shown
 
 _Status = Session.Status
 _UNDER_WAY = (_Status.ARRIVED, _Status.ACTIVE)
@@ -86,14 +90,45 @@ def source_to_show(asked: str, present: Mapping[str, int]) -> str:
 
 @dataclass(frozen=True)
 class NextStep:
-    """One sentence on where the study stands, one on what to do."""
+    """One sentence on where the study stands, one on what to do, and the page to do it on."""
 
     stands: str
     todo: str
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a draft has: tasks, the job that chooses them, and what stands against publishing."""
+
+    prepared: bool
+    job: Job | None = None
+    obstacles: tuple[str, ...] = ()
+
+
+def readiness_of(version: StudyVersion, progress: RenderProgress) -> Readiness:
+    """Return what a draft has and lacks; the lint is run once all heatmaps are rendered."""
+    if version.published_at is not None:
+        return Readiness(prepared=True)
+    job = job_shown(version)
+    if not has_stimuli(version):
+        return Readiness(False, job, ("No tasks have been chosen for it yet.",))
+    obstacles = []
+    if progress.failed:
+        obstacles.append(f"{progress.failed} of {progress.total} heatmaps could not be rendered.")
+    if left := progress.total - progress.done - progress.failed:
+        obstacles.append(f"{left} of {progress.total} heatmaps are not rendered yet.")
+    if job and job.is_open:
+        obstacles.append("What was saved last is still being prepared.")
+    return Readiness(True, job, tuple(obstacles or publish_problems(version=version)))
 
 
 def next_step(
-    study: Study, version: StudyVersion, progress: RenderProgress, real: Counts
+    study: Study,
+    version: StudyVersion,
+    progress: RenderProgress,
+    ready: Readiness,
+    real: Counts,
 ) -> NextStep:
     """Return where the study stands and what the researcher does next."""
     state = Study.State
@@ -103,7 +138,7 @@ def next_step(
             "Download the data and make the report below.",
         )
     if version.published_at is None:
-        return _before_publishing(study, version, progress)
+        return _before_publishing(version, progress, ready)
     if study.state == state.PAUSED:
         return NextStep(
             "The study is paused: those inside go on, nobody new is let in.",
@@ -127,12 +162,16 @@ def next_step(
     )
 
 
-def _before_publishing(study: Study, version: StudyVersion, progress: RenderProgress) -> NextStep:
-    if progress.total == 0:
+def _before_publishing(
+    version: StudyVersion, progress: RenderProgress, ready: Readiness
+) -> NextStep:
+    if ready.job and ready.job.is_open:
         return NextStep(
-            f"Version {version.number} is a draft without stimuli.",
-            f"Prepare them with: manage.py render_heatmaps {study.slug}",
+            "What follows from the design is being prepared.",
+            "Nothing to do now: the bar below shows how far it is.",
         )
+    if not ready.prepared:
+        return _before_tasks(version, ready)
     if progress.failed:
         return NextStep(
             f"{progress.failed} of {progress.total} heatmaps could not be rendered.",
@@ -143,7 +182,26 @@ def _before_publishing(study: Study, version: StudyVersion, progress: RenderProg
             "The heatmaps are being rendered.",
             "Nothing to do now: the bar below shows how far it is.",
         )
+    if ready.obstacles:
+        return NextStep(
+            "All heatmaps are rendered; the study is still a draft.",
+            "Mend what stands against publishing it.",
+        )
     return NextStep(
         "All heatmaps are rendered; the study is still a draft.",
         "Look at it in each condition with the preview links, then publish it.",
+    )
+
+
+def _before_tasks(version: StudyVersion, ready: Readiness) -> NextStep:
+    if ready.job:
+        return NextStep(
+            "No tasks could be chosen from the design.",
+            "The page of the design says at which lines it fails.",
+            page="design",
+        )
+    return NextStep(
+        f"Version {version.number} is a draft without tasks.",
+        "Look its design over, then let them be chosen there.",
+        page="design",
     )

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.selectors import Person, teams_for
-from studyplatform.studies.spec import Figure, Spec
+from studyplatform.studies.spec import Figure, Meaning, Spec
 
 from .models import (
     Example,
@@ -30,7 +30,6 @@ from .models import (
 )
 
 Box = tuple[float, float, float, float]
-Meaning = Literal["support", "influence", "answer"]
 _RATE_WINDOW = timedelta(minutes=2)
 
 
@@ -111,6 +110,11 @@ def job_latest(study: Study, kind: Job.Kind) -> Job | None:
     return Job.objects.filter(study=study, kind=kind).order_by("-created_at", "-pk").first()
 
 
+def has_stimuli(version: StudyVersion) -> bool:
+    """Return whether tasks were chosen for a version."""
+    return StimulusSet.objects.filter(version=version).exists()
+
+
 def picture(image: Image) -> Picture:
     """Return the picture people see of an image."""
     return _picture(image.display_sha256, image.display_size)
@@ -187,16 +191,21 @@ def illustration(
 def heatmap_meaning(spec: Spec, levels: Mapping[str, str]) -> Meaning | None:
     """Return what red says in the condition with these levels; None where it shows no heatmap.
 
-    "support": the part speaks for the label. "influence": the label's score hangs on it, whichever
-    way. "answer": the scores of all labels together hang on it, the method knows none of them.
+    What the spec says of the level, else what the method's values are. "support": the part speaks
+    for the label. "influence": the label's score hangs on it, whichever way. "answer": the scores
+    of all labels together hang on it, the method knows none of them. "edges": the picture has
+    edges there, whatever the classifier.
     """
     from explainers import registry
 
     level = _heatmap_level(levels)
     if not level:
         return None
+    if spec.heatmaps[level].meaning:
+        return spec.heatmaps[level].meaning
     method = registry.method(spec.heatmaps[level].method)
-    return "answer" if method.class_agnostic else method.shows
+    agnostic = method.class_agnostic and method.reads_network
+    return "answer" if agnostic else method.shows
 
 
 def render_progress(version: StudyVersion, *, now: datetime | None = None) -> RenderProgress:

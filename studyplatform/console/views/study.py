@@ -17,7 +17,7 @@ from studyplatform.studies import selectors, services
 from studyplatform.studies.models import Study, StudyVersion
 
 from ..access import may_change, may_see_report, study_change, study_view
-from ..overview import counts_of, next_step, source_to_show
+from ..overview import counts_of, next_step, readiness_of, source_to_show
 from ..selectors import problems_of, study_list
 from .common import back_to_study, version_of
 
@@ -42,13 +42,16 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
     real = counts if source == "real" else counts_of(opened or version, "real")
     progress = stimuli.render_progress(version)
     run = results.latest_run(study)
+    ready = readiness_of(version, progress)
     context = {
         "study": study,
         "version": version,
         "opened": opened,
         "spec": version.spec,
         "may_change": may_change(request, study),
-        "next_step": next_step(study, version, progress, real),
+        "ready": ready,
+        "job": ready.job,
+        "next_step": next_step(study, version, progress, ready, real),
         "entry_address": _entry_address(request, study, version),
         "conditions": version.conditions.order_by("position"),
         "problems": problems_of(study),

@@ -3,13 +3,11 @@
 from typing import Any
 
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from studyplatform.stimuli.models import Job, StimulusSet, Task
 from studyplatform.studies.models import Study, StudyVersion
-from studyplatform.studies.services import text_sha256, version_amend
-from studyplatform.studies.spec import load
+from studyplatform.studies.services import text_sha256
 
 from ..factories import PRESET, make_session, make_version
 from .conftest import person
@@ -230,144 +228,3 @@ def test_why_the_job_failed_is_at_its_line(alice: Client, draft: StudyVersion) -
     Job.objects.update(state="failed", error="heatmaps.lrp: there is no composite 'x'.")
     line = TEXT.split("\n").index("  lrp:") + 1
     assert f">Line {line}</a> heatmaps.lrp: there is no" in text_of(alice.get(PAGE))
-
-
-# --- Beginning
-
-
-def begin(client: Client, **fields: Any) -> Any:
-    team = Study.objects.model.team.field.related_model.objects.get(name="Alice's team")
-    return client.post(
-        "/console/new/",
-        {"begin": "preset", "preset": PRESET.name, "team": team.pk, "slug": "mine", **fields},
-    )
-
-
-def test_a_study_is_begun_from_a_preset(study: Study, alice: Client) -> None:
-    assert "forward_simulation: Forward simulation of an image classifier" in text_of(
-        alice.get("/console/new/")
-    )
-    answer = begin(alice, title="What: a title", images="demo", classifier="demo")
-    assert answer["Location"] == "/console/studies/mine/design/"
-    version = StudyVersion.objects.get(study__slug="mine")
-    assert version.spec.title == "What: a title"
-    assert version.text.startswith("# Forward simulation")
-    assert version.study.state == "draft"
-    assert not StimulusSet.objects.filter(version=version).exists()
-    assert Job.objects.get().study == version.study
-
-
-def test_a_study_is_begun_from_a_file(study: Study, alice: Client) -> None:
-    text = PRESET.read_text().replace("title: How", "title: Why")
-    file = SimpleUploadedFile("mine.yaml", ("\ufeff" + text).encode())
-    assert begin(alice, begin="file", file=file).status_code == 302
-    assert StudyVersion.objects.get(study__slug="mine").spec.title.startswith("Why")
-
-
-def test_a_study_is_begun_as_a_duplicate_with_its_tasks(alice: Client) -> None:
-    make_version("first")
-    version = StudyVersion.objects.get()
-    text = version.text.replace("images: demo", "images: first")
-    text = text.replace("classifier: demo", "classifier: first")
-    StudyVersion.objects.update(text=text, data=load(text).model_dump(mode="json"))
-    StimulusSet.objects.get().image_set.__class__.objects.update(
-        labels=["boat", "car", "cat", "horse"]
-    )
-    StimulusSet.objects.get().classifier.__class__.objects.update(
-        labels=["boat", "car", "cat", "horse"]
-    )
-    assert 'value="first" selected' in text_of(alice.get("/console/new/?study=first"))
-    assert begin(alice, begin="study", study="first").status_code == 302
-    assert StimulusSet.objects.get(version__study__slug="mine").tasks.count() == 4
-    assert not Job.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"slug": "Mine"}, "Use small letters"),
-        ({"slug": "demo"}, "there is already a study"),
-        ({"begin": "file"}, "Choose the file."),
-        ({"begin": "study"}, "Choose the study."),
-        ({"begin": ""}, "Choose what the study begins with."),
-        ({"begin": "file", "file": SimpleUploadedFile("x.yaml", b"\xff\xfe")}, "no UTF-8 text"),
-        ({"begin": "file", "file": SimpleUploadedFile("x.yaml", b"a: [1")}, "this is no YAML"),
-        ({"begin": "file", "file": SimpleUploadedFile("x.yaml", b"seed: 1\n")}, "factors: missing"),
-        ({"images": "no-such"}, "There is no no-such; choose one of the list."),
-        ({"team": "999"}, "Choose one of your teams."),
-        ({"team": ""}, "Choose the team"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_begun_is_said_and_leaves_nothing(
-    study: Study, alice: Client, fields: dict[str, Any], told: str
-) -> None:
-    for value in fields.values():
-        if isinstance(value, SimpleUploadedFile):
-            value.seek(0)
-    assert told in text_of(begin(alice, **fields))
-    assert Study.objects.count() == 1
-
-
-def test_studies_are_begun_in_teams_where_one_may_and_from_what_one_sees(
-    study: Study, bob: Client, charlie: Client
-) -> None:
-    assert "You may make studies in no team" in text_of(bob.get("/console/new/"))
-    assert "You may make studies in no team" in text_of(begin(bob))
-    assert "Choose one of your teams." in text_of(begin(charlie))
-    team = Study.objects.model.team.field.related_model.objects.get(name="Charlie's team")
-    page = text_of(begin(charlie, team=team.pk, begin="study", study="demo"))
-    assert "Choose one of the studies." in page
-    assert "demo (Alice" not in page
-    assert Study.objects.count() == 1
-
-
-# --- Versions
-
-
-def test_versions_are_listed_compared_amended_and_discarded(
-    study: Study, alice: Client, bob: Client
-) -> None:
-    address = "/console/studies/demo/versions/"
-    page = text_of(alice.get(address))
-    assert "For new participants" in page
-    assert "Amend version 1" in page
-    assert "Amend version 1" not in text_of(bob.get(address))
-    assert bob.post("/console/studies/demo/amend/").status_code == 403
-    assert "They are the same." in text_of(alice.get(f"{address}compare/"))
-
-    assert alice.post("/console/studies/demo/amend/")["Location"].endswith("/demo/design/")
-    second = StudyVersion.objects.get(number=2)
-    assert second.text == StudyVersion.objects.get(number=1).text
-    changed = second.text.replace(TITLE, "title: Amended")
-    began = {"began_with": text_sha256(second.text), "action": "save"}
-    alice.post("/console/studies/demo/design/", {"text": changed, **began})
-    page = text_of(alice.get(f"{address}compare/?old=1&new=2"))
-    assert '<ins><span class="hidden">new: </span>title: Amended</ins>' in page
-    assert alice.get(f"{address}compare/?old=1&new=3").status_code == 404
-    assert "Amend version" not in text_of(alice.get(address))
-
-    assert bob.post("/console/studies/demo/discard/", {"number": "2"}).status_code == 403
-    alice.post("/console/studies/demo/discard/", {"number": "3"})
-    assert StudyVersion.objects.count() == 2
-    alice.post("/console/studies/demo/discard/", {"number": "2"})
-    assert list(StudyVersion.objects.values_list("number", flat=True)) == [1]
-    page = text_of(alice.post("/console/studies/demo/discard/", {"number": "1"}, follow=True))
-    assert "is published and cannot change" in page
-
-
-def test_a_study_of_a_draft_alone_goes_with_it(draft: StudyVersion, alice: Client) -> None:
-    assert "the whole study goes" in text_of(alice.get("/console/studies/draft/versions/"))
-    answer = alice.post("/console/studies/draft/discard/", {"number": "1"})
-    assert answer["Location"] == "/console/"
-    assert not Study.objects.exists()
-
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_the_list_of_versions_costs_the_same_however_many(
-    study: Study, alice: Client, n: int, django_assert_max_num_queries: Any
-) -> None:
-    for number in range(2, n + 1):
-        version_amend(study=study, spec_text=PRESET.read_text())
-        StudyVersion.objects.filter(number=number).update(sha256="1", published_at="2030-01-01T00Z")
-    with django_assert_max_num_queries(8):
-        alice.get("/console/studies/demo/versions/")

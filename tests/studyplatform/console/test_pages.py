@@ -238,6 +238,6 @@ def test_an_amendment_leaves_the_counts_of_the_open_version_in_view(
     make_session(study.versions.get(), 0)
     version_amend(study=study, spec_text=PRESET.read_text())
     page = text(alice, "/console/studies/demo/")
-    assert "Version 2 is a draft without stimuli" in page
+    assert "Version 2 is a draft without tasks" in page
     assert "1</strong> of 96 completed" in page
     assert "Download (zip)" in page
