@@ -27,8 +27,9 @@ every method with the bare network it explains. It is written by
 
 **How it was measured.**
 
-- *The bare network*: forward passes over one prepared batch in memory, at whichever of 16, 32, 64
-  and 128 images is fastest. Methods that predict masked images use the same batch size.
+- *The bare network*: forward passes over one prepared batch in memory, at whichever of the
+  sizes named with it is fastest, the smallest of those that are all but as fast. Methods that
+  predict masked images use the same batch size.
 - *Share of the bare speed*: the time the bare network needs for the same batches, divided by the
   time of the explanation; both run in turns, and the median of the ratios counts. Preparing the
   masks, making the masked images, preprocessing them and working out the map are all in it. Padding
