@@ -41,7 +41,7 @@ def _metadata(material: Material) -> Iterator[Trouble]:
 
 def _changed(material: Material) -> Iterator[Trouble]:
     for name in _served(material):
-        content = _content(name)
+        content = _content(name) if _CONTENT_NAME.fullmatch(name) else b""
         if content and hashlib.sha256(content).hexdigest() != name:
             yield Trouble(
                 f"The file of the picture {name[:12]} is no longer what its name says: it was "
