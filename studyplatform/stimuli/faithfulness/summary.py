@@ -71,6 +71,12 @@ class Summary:
     problems: tuple[str, ...]
     more_problems: int
 
+    @property
+    def words(self) -> list[metrics.Words]:
+        """What is to be said of the metrics, each once."""
+        names = [one.metric for level in self.levels for one in level.metrics]
+        return [metrics.words(name) for name in dict.fromkeys(names)]
+
 
 def summary_make(stimulus_set: StimulusSet) -> dict[str, Any]:
     """Return the summary of what is measured, as a job's result holds it."""

@@ -134,14 +134,15 @@ def test_means_stand_beside_random_with_what_is_missing(stimuli: StimulusSet, al
     add_map(stimuli, 3, **(VALUES | {"insertion": "constant curve"}))
     add_job(stimuli, "done", result=summary_make(stimuli))
     page = text(alice)
-    row = page[page.index("Insertion: higher is better") :]
+    row = page[page.index('Insertion<br><span class="faint">higher is better') :]
     row = row[: row.index("</tr>")]
     assert "0.500<br>" in row
     assert "0.250 to 0.750" in row
     assert "1 of 2" in row
     assert '<td class="number">2</td>' in row
     assert "1: constant curve" in row
-    assert "Deletion: lower is better" in page
+    assert 'Deletion<br><span class="faint">lower is better' in page
+    assert "shows whether the pixels ranked first are enough for the class." in page
     assert "3 heatmaps, each of one label" in page
     assert "faithfulness/measure/" not in page, "nothing is left to measure"
 
