@@ -69,6 +69,8 @@ RULES: dict[str, Rule] = {
     "amend": _TO_CHANGE,
     "discard": _TO_CHANGE,
     "preview": _TO_SEE,
+    "pages": _TO_SEE,
+    "pages-print": _TO_SEE,
     "tasks": _TO_SEE,
     "task": _TO_SEE,
     "task-swap": _TO_CHANGE,
