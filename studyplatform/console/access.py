@@ -71,6 +71,7 @@ RULES: dict[str, Rule] = {
     "preview": _TO_SEE,
     "pages": _TO_SEE,
     "pages-print": _TO_SEE,
+    "pilot": _TO_SEE,
     "tasks": _TO_SEE,
     "task": _TO_SEE,
     "task-swap": _TO_CHANGE,

@@ -8,6 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from studyplatform.studies import selectors
 from studyplatform.studies.models import Study, StudyVersion
+from studyplatform.studies.spec import Recruitment
 
 
 def version_of(study: Study) -> StudyVersion:
@@ -15,6 +16,19 @@ def version_of(study: Study) -> StudyVersion:
     if version is None:
         raise Http404("the study has no version")
     return version
+
+
+def panel_parameters(recruitment: Recruitment) -> str:
+    """Return the end of an address as a panel expects it: its names, each with its mark.
+
+    The panel puts its values in place of {{%PROLIFIC_PID%}} and so on: nothing is quoted.
+    """
+    names = (
+        recruitment.person_parameter,
+        recruitment.study_parameter,
+        recruitment.submission_parameter,
+    )
+    return "&".join(f"{name}={{{{%{name}%}}}}" for name in names)
 
 
 def back_to_study(

@@ -19,7 +19,7 @@ from studyplatform.studies.models import Study, StudyVersion
 from ..access import may_change, may_see_report, study_change, study_view
 from ..overview import counts_of, next_step, readiness_of, source_to_show
 from ..selectors import problems_of, study_list
-from .common import back_to_study, version_of
+from .common import back_to_study, panel_parameters, version_of
 
 _FAILURES_SHOWN = 20
 
@@ -156,11 +156,8 @@ def _rendering_context(
 
 
 def _entry_address(request: HttpRequest, study: Study, version: StudyVersion) -> str:
-    names = version.spec.recruitment
     address = request.build_absolute_uri(reverse("participation:enter", args=[study.slug]))
-    parameters = (names.person_parameter, names.study_parameter, names.submission_parameter)
-    # The panel puts its values in place of {{%PROLIFIC_PID%}} and so on: nothing is quoted.
-    return address + "?" + "&".join(f"{name}={{{{%{name}%}}}}" for name in parameters)
+    return f"{address}?{panel_parameters(version.spec.recruitment)}"
 
 
 def _source_order(source: str) -> int:
