@@ -8,22 +8,14 @@ import pandas as pd
 
 from . import figures, wording
 from .descriptives import clustered_proportion, describe
-from .load import CONFIDENCE_LEVELS
 from .plan import Plan
 from .posthoc import dunn, kruskal_wallis
 from .sample import Sample
 from .section import Section, Table
 
-WORDS = {
-    1: "extremely unconfident",
-    2: "slightly unconfident",
-    3: "slightly confident",
-    4: "extremely confident",
-}
-
 
 def medians(sample: Sample) -> pd.DataFrame:
-    """Each analysed participant's median confidence (1 to 4), with factors and cell."""
+    """Each analysed participant's median confidence (from 1 up), with factors and cell."""
     by_person = sample.answers.dropna(subset=["confidence"]).groupby("participant_id")["confidence"]
     people = sample.participants
     frame = people.assign(confidence=people["participant_id"].map(by_person.median()))
@@ -32,11 +24,12 @@ def medians(sample: Sample) -> pd.DataFrame:
 
 def confidence_section(sample: Sample, plan: Plan) -> Section:
     """Participants' median confidence over all cells, and accuracy at each level of it."""
+    top = len(plan.confidence)
     section = Section(
         "confidence",
         "Confidence",
-        "Each participant's median confidence, from 1 (extremely unconfident) to 4 (extremely "
-        "confident), compared over all conditions.",
+        f"Each participant's median confidence, from 1 ({plan.confidence_words(1)}) to {top} "
+        f"({plan.confidence_words(top)}), compared over all conditions.",
     )
     if sample.participants.empty:
         section.not_computed["kruskal_wallis"] = "There are no completed participants to analyse."
@@ -71,7 +64,7 @@ def confidence_section(sample: Sample, plan: Plan) -> Section:
         ),
     )
     section.charts.append(figures.confidence_shares(sample.answers, plan))
-    _calibrate(section, sample)
+    _calibrate(section, sample, plan)
     return section
 
 
@@ -121,7 +114,7 @@ def _compare(section: Section, people: pd.DataFrame, plan: Plan) -> None:
     )
 
 
-def calibration(answers: pd.DataFrame) -> pd.DataFrame:
+def calibration(answers: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """Accuracy of the answers given at each level of confidence.
 
     Returns confidence, words, n, participants, mean, ci_low, ci_high (95 %, participants as
@@ -131,17 +124,17 @@ def calibration(answers: pd.DataFrame) -> pd.DataFrame:
         [
             {
                 "confidence": level,
-                "words": WORDS[level],
+                "words": plan.confidence_words(level),
                 **clustered_proportion(group["correct"], group["participant_id"]),
             }
-            for level in CONFIDENCE_LEVELS
+            for level in plan.confidence_levels
             for group in [answers[answers["confidence"] == level]]
         ]
     )
 
 
-def _calibrate(section: Section, sample: Sample) -> None:
-    frame = calibration(sample.answers)
+def _calibrate(section: Section, sample: Sample, plan: Plan) -> None:
+    frame = calibration(sample.answers, plan)
     if frame["n"].sum() == 0:
         section.not_computed["calibration"] = "No answer has both a confidence and a correct value."
         return

@@ -7,7 +7,8 @@ An export is a folder of UTF-8 CSV files with a header line each, and a plan:
   consented_at, completed_at, n_tasks, n_correct, version_sha256;
 - `answers.csv`, one row per answered task: participant_id, task, task_label, outcome (TP, FP, FN,
   TN of the new image), assigned (did the classifier assign the label?), object_present, predicted
-  (did the participant say it would?), correct, confidence (1 to 4);
+  (did the participant say it would?), correct, confidence (1 to 4, or as many levels as the plan
+  has words for);
 - `codes.csv` (optional), one row per code given to an answer: participant_id, task, code, group
   (saliency, general, both);
 - `plan.json`, see `analysis.plan.Plan`.
@@ -32,7 +33,6 @@ from .cells import categorical, levels_in_order, numbers, rows, truth
 from .errors import AnalysisError
 from .plan import DEFAULT_FACTORS, LARGEST_NUMBER, MAXIMUM_TASKS, TABLE_COLUMNS, Plan
 
-CONFIDENCE_LEVELS = (1, 2, 3, 4)
 CODE_GROUPS = ("saliency", "general", "both")
 TASK_OUTCOMES = ("TP", "FP", "FN", "TN")
 MAXIMUM_LEVELS = 20
@@ -339,11 +339,11 @@ def _answers(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> pd.DataFrame 
         )
     given = frame.get("confidence", pd.Series("", frame.index))
     frame["confidence"] = numbers(given)
-    outside = (given != "") & ~frame["confidence"].isin(CONFIDENCE_LEVELS)
+    outside = (given != "") & ~frame["confidence"].isin(plan.confidence_levels)
     if outside.any():
         notes.append(
-            f"{rows(int(outside.sum()))} of answers.csv have a confidence outside 1 to 4: "
-            "left empty."
+            f"{rows(int(outside.sum()))} of answers.csv have a confidence outside 1 to "
+            f"{len(plan.confidence)}: left empty."
         )
         frame.loc[outside, "confidence"] = np.nan
     for column in ("outcome", "task_label"):

@@ -12,6 +12,11 @@ from typing import Any
 from .errors import AnalysisError
 
 DEFAULT_FACTORS = {"heatmap": ("none", "lrp", "multiscale"), "scores": ("hidden", "shown")}
+DEFAULT_CONFIDENCE = (
+    *("extremely unconfident", "slightly unconfident"),
+    *("slightly confident", "extremely confident"),
+)
+MAXIMUM_CONFIDENCE = 20
 MAXIMUM_TASKS = 10_000
 LARGEST_NUMBER = 1e100
 """Of what is measured: the sums of squares of larger numbers leave double precision."""
@@ -59,6 +64,8 @@ class Plan:
     - `preregistered`: list of hypotheses, each `{"outcome": ..., "factor": ..., "text": ...}` or
       the short form `"outcome"` or `"outcome:factor"`. Outcomes: `accuracy`, `confidence`,
       `saliency_ratio`. Whatever is not listed is reported as exploratory;
+    - `confidence`: list of the words of the confidence scale, lowest first, from 2 to 20 of them;
+      "" where a level has none; four as in the paper by default;
     - `n_tasks`: tasks per participant, a whole number from 1 to 10,000;
     - `labels`: object of factor or level -> the words to print for it;
     - `simulated`: true when the answers come from a model and not from people.
@@ -70,6 +77,7 @@ class Plan:
     alpha: float = 0.05
     equivalence_bounds: Mapping[str, float] = field(default_factory=dict)
     preregistered: tuple[Hypothesis, ...] = ()
+    confidence: tuple[str, ...] = DEFAULT_CONFIDENCE
     n_tasks: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     simulated: bool = False
@@ -101,6 +109,7 @@ class Plan:
             alpha=read.alpha(),
             equivalence_bounds=read.bounds(),
             preregistered=read.hypotheses(),
+            confidence=read.confidence(),
             n_tasks=read.n_tasks(),
             labels=read.labels(),
             simulated=read.flag("simulated"),
@@ -113,6 +122,15 @@ class Plan:
         if ":" in name:
             return " × ".join(self.label(part) for part in name.split(":"))
         return self.labels.get(name, name.replace("_", " "))
+
+    @property
+    def confidence_levels(self) -> tuple[int, ...]:
+        """The values that a confidence can have: 1 for the lowest."""
+        return tuple(range(1, len(self.confidence) + 1))
+
+    def confidence_words(self, level: int) -> str:
+        """The words for a level of confidence, its number where it has none."""
+        return self.confidence[level - 1] or str(level)
 
     def is_preregistered(self, outcome: str, term: str | None = None) -> bool:
         """Whether a hypothesis about this outcome (and this factor, when given) was fixed."""
@@ -167,6 +185,18 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 0.5:
             raise self.wrong("alpha", "a number between 0 and 0.5", value)
         return float(value)
+
+    def confidence(self) -> tuple[str, ...]:
+        value = self.content.get("confidence")
+        if value is None:
+            return DEFAULT_CONFIDENCE
+        expected = f"a list of 2 to {MAXIMUM_CONFIDENCE} texts"
+        if not isinstance(value, list) or not 2 <= len(value) <= MAXIMUM_CONFIDENCE:
+            raise self.wrong("confidence", expected, value)
+        for words in value:
+            if not isinstance(words, str):
+                raise self.wrong("confidence", expected, words)
+        return tuple(words.strip() for words in value)
 
     def n_tasks(self) -> int | None:
         value = self.content.get("n_tasks")

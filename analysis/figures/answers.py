@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..load import CONFIDENCE_LEVELS
 from ..plan import Plan
 from ..section import Chart
-from .style import COLOURS, INK, MARKERS, SHADES, canvas, capital, cell_label, grid_lines, styled
+from .style import COLOURS, INK, MARKERS, canvas, capital, cell_label, grid_lines, shades, styled
 
 
 @styled
@@ -73,13 +72,14 @@ def confidence_shares(answers: pd.DataFrame, plan: Plan) -> Chart:
         known.groupby(["cell", "confidence"], observed=True)
         .size()
         .unstack(fill_value=0)
-        .reindex(columns=list(CONFIDENCE_LEVELS), fill_value=0)
+        .reindex(columns=list(plan.confidence_levels), fill_value=0)
     )
     shares = counts.div(counts.sum(axis=1), axis=0)
     figure, (panel,) = canvas(7.4, 0.9 + 0.42 * len(shares))
     left = np.zeros(len(shares))
-    words = ("1 extremely unconfident", "2", "3", "4 extremely confident")
-    for level, shade, word in zip(CONFIDENCE_LEVELS, SHADES, words, strict=True):
+    top = len(plan.confidence)
+    for level, shade in zip(plan.confidence_levels, shades(top), strict=True):
+        end = f"{level} {plan.confidence[level - 1]}".strip() if level in {1, top} else f"{level}"
         width = shares[level].to_numpy()
         panel.barh(
             range(len(shares)),
@@ -89,7 +89,7 @@ def confidence_shares(answers: pd.DataFrame, plan: Plan) -> Chart:
             edgecolor=INK,
             linewidth=0.6,
             height=0.68,
-            label=word,
+            label=end,
         )
         for y, (start, size) in enumerate(zip(left, width, strict=True)):
             if size >= 0.06:
@@ -100,7 +100,7 @@ def confidence_shares(answers: pd.DataFrame, plan: Plan) -> Chart:
                     ha="center",
                     va="center",
                     fontsize=8.5,
-                    color="white" if level == 4 else INK,
+                    color="white" if level > 0.8 * top else INK,
                 )
         left += width
     labels = [
@@ -114,9 +114,13 @@ def confidence_shares(answers: pd.DataFrame, plan: Plan) -> Chart:
     panel.set_xlabel("Share of answers (%)")
     panel.set_ylabel("Condition (answers)")
     panel.legend(
-        ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), handlelength=1.2, columnspacing=1.2
+        ncols=top,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        handlelength=1.2,
+        columnspacing=1.2,
     )
-    frame = counts.reset_index().rename(columns={x: f"confidence_{x}" for x in CONFIDENCE_LEVELS})
+    frame = counts.reset_index().rename(columns={x: f"confidence_{x}" for x in counts.columns})
     return Chart(
         "confidence_shares",
         "Answers at each level of confidence, in percent of the condition's answers.",
@@ -130,7 +134,7 @@ def confidence_shares(answers: pd.DataFrame, plan: Plan) -> Chart:
 def calibration_curve(frame: pd.DataFrame) -> Chart:
     """Accuracy at each level of confidence."""
     known = frame[frame["n"] > 0]
-    figure, (panel,) = canvas(5.6, 3.5)
+    figure, (panel,) = canvas(max(5.6, 1.1 * len(frame)), 3.5)
     errors = np.array(
         [known["mean"] - known["ci_low"], known["ci_high"] - known["mean"]], dtype=float
     )
@@ -153,7 +157,7 @@ def calibration_curve(frame: pd.DataFrame) -> Chart:
             for _, row in frame.iterrows()
         ],
     )
-    panel.set_xlim(0.5, 4.5)
+    panel.set_xlim(0.5, len(frame) + 0.5)
     panel.set_ylim(0, 1.02)
     panel.set_xlabel("Confidence in the answer")
     panel.set_ylabel("Share of correct predictions")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+import numpy as np
 import pandas as pd
 
 from ..plan import Plan
@@ -59,6 +60,13 @@ def styled(draw: Callable[P, Chart]) -> Callable[P, Chart]:
             return draw(*args, **kwargs)
 
     return in_style
+
+
+def shades(count: int) -> list[Any]:
+    """`count` colours from light to dark, for the levels of a scale."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return list(LinearSegmentedColormap.from_list("levels", SHADES)(np.linspace(0, 1, count)))
 
 
 def svg(figure: Figure) -> bytes:

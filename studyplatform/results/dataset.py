@@ -3,6 +3,7 @@
 Rows are streamed session by session, so that memory stays flat however many there are.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ CHUNK = 200
 FAITHFULNESS = "faithfulness.csv"
 """The file that is about stimuli, not sessions."""
 
+# The number before the words of a point of a scale: the report has it of its own.
+_NUMBERED = re.compile(r"^\s*\d+\s*[-\u2013.:)]*\s*")
 # Words for levels whose key is not how one would print it.
 _WORDS = {"lrp": "LRP", "multiscale": "multi-scale", "gradcam": "Grad-CAM"}
 
@@ -164,6 +167,16 @@ class Dataset:
                 for level in levels
                 if level in _WORDS
             },
+            **_scale(spec),
             "n_tasks": spec.tasks.total,
             "simulated": self.source == Session.Source.BOT,
         }
+
+
+def _scale(spec: Spec) -> dict[str, list[str]]:
+    """Return the words of the scale that the report's confidence is measured on."""
+    for question in spec.questions:
+        if question.key == "confidence" and question.type == "likert":
+            labels = (_NUMBERED.sub("", option.label) for option in question.options)
+            return {"confidence": [label[:1].lower() + label[1:] for label in labels]}
+    return {}

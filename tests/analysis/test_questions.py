@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from analysis.baselines import baselines, tasks_of
-from analysis.confidence import calibration, medians
+from analysis.confidence import calibration, confidence_section, medians
 from analysis.descriptives import clustered_proportion, describe
 from analysis.features import saliency_ratio
 from analysis.flow import flow_table
 from analysis.load import read_export
+from analysis.plan import Plan
 from analysis.sample import draw_sample
 
 
@@ -82,9 +83,30 @@ def test_confidence_medians_and_calibration(frames, export):
     answers.loc[answers["confidence"] == 4, "correct"] = "true"
     sample = draw_sample(read_export(export(tables)))
     assert medians(sample)["confidence"].tolist() == [4.0] * 6
-    levels = calibration(sample.answers).set_index("confidence")
+    levels = calibration(sample.answers, Plan()).set_index("confidence")
     assert levels["n"].tolist() == [3, 0, 3, 78]
     assert levels.loc[4, "mean"] == 1
+
+
+def test_a_scale_of_seven_points_is_read_whole(frames, export, plan):
+    """Its medians, its words, its levels without an answer; the control: seven is none of four."""
+    words = ["not at all", "", "", "moderately", "", "", "completely"]
+    tables = frames(6)
+    answers = tables["answers"]
+    answers["confidence"] = [2] * 3 + [5] * 3 + [7] * (len(answers) - 6)
+    answers.loc[answers["confidence"] == 7, "correct"] = "true"
+    assert any("outside 1 to 4" in note for note in read_export(export(tables)).notes)
+    study = read_export(export(tables, {**plan, "confidence": words}))
+    assert not any("confidence" in note for note in study.notes)
+    sample = draw_sample(study)
+    assert medians(sample)["confidence"].tolist() == [7.0] * 6
+    levels = calibration(sample.answers, study.plan).set_index("confidence")
+    assert levels["n"].tolist() == [0, 3, 0, 0, 3, 0, 78]
+    assert levels["words"].tolist() == [word or str(i) for i, word in enumerate(words, 1)]
+    section = confidence_section(sample, study.plan)
+    assert "from 1 (not at all) to 7 (completely)" in section.intro
+    legend = [text.get_text() for text in section.charts[0].figure.axes[0].get_legend().texts]
+    assert legend == ["1 not at all", "2", "3", "4", "5", "6", "7 completely"]
 
 
 def test_saliency_ratio_by_hand():
