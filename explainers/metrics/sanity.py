@@ -96,6 +96,12 @@ def cascade(classifier: Classifier, *, seed: int = 0) -> Iterator[tuple[str, Cla
         yield layer.name, randomised
 
 
+def randomised(classifier: Classifier, *, seed: int = 0) -> Classifier:
+    """The same network as if untrained, in all its layers: where `cascade` ends."""
+    *_, (_, found) = cascade(classifier, seed=seed)
+    return found
+
+
 def cascading_randomisation(
     classifier: Classifier,
     factory: Factory,

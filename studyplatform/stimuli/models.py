@@ -240,6 +240,9 @@ class Heatmap(models.Model):
     label = models.CharField(max_length=80)
     method = models.CharField(max_length=40)
     parameters = models.JSONField(default=dict)
+    network_seed = models.PositiveIntegerField(
+        null=True, blank=True, help_text="of weights drawn anew; empty: the classifier as it is"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     claim = models.CharField(max_length=32, blank=True, default="")
     leased_until = models.DateTimeField(null=True, blank=True)

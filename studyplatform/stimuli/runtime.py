@@ -22,10 +22,19 @@ def classifier(trained: TrainedClassifier) -> "Classifier":
     return _classifier(trained.sha256, tuple(trained.labels), trained.preprocess)
 
 
-def explainer(trained: TrainedClassifier, method: str, parameters: dict[str, Any]) -> "Explainer":
-    """Return a heatmap method for this network; ExplainerError for what it does not know."""
+def explainer(
+    trained: TrainedClassifier,
+    method: str,
+    parameters: dict[str, Any],
+    network_seed: int | None = None,
+) -> "Explainer":
+    """Return a heatmap method for this network; ExplainerError for what it does not know.
+
+    With `network_seed`, for the network with all its weights drawn anew.
+    """
     settings = json.dumps(parameters, sort_keys=True)
-    return _explainer(trained.sha256, tuple(trained.labels), trained.preprocess, method, settings)
+    network = (trained.sha256, tuple(trained.labels), trained.preprocess)
+    return _explainer(*network, network_seed, method, settings)
 
 
 @lru_cache(maxsize=4)
@@ -37,11 +46,27 @@ def _classifier(sha256: str, labels: tuple[str, ...], preprocess: str) -> "Class
     )
 
 
+@lru_cache(maxsize=4)
+def _randomised(sha256: str, labels: tuple[str, ...], preprocess: str, seed: int) -> "Classifier":
+    from explainers.metrics.sanity import randomised
+
+    return randomised(_classifier(sha256, labels, preprocess), seed=seed)
+
+
 @lru_cache(maxsize=16)
 def _explainer(
-    sha256: str, labels: tuple[str, ...], preprocess: str, method: str, settings: str
+    sha256: str,
+    labels: tuple[str, ...],
+    preprocess: str,
+    network_seed: int | None,
+    method: str,
+    settings: str,
 ) -> "Explainer":
     from explainers import registry
 
-    network = _classifier(sha256, labels, preprocess)
+    network = (
+        _classifier(sha256, labels, preprocess)
+        if network_seed is None
+        else _randomised(sha256, labels, preprocess, network_seed)
+    )
     return registry.create(method, network, **json.loads(settings))

@@ -151,7 +151,9 @@ def heatmap_render(
     started = time.monotonic()
     last = None
     with heatmap_lease_kept(heatmap=heatmap, clock=clock, every=renew_every) as lost:
-        explainer = runtime.explainer(heatmap.classifier, heatmap.method, heatmap.parameters)
+        explainer = runtime.explainer(
+            heatmap.classifier, heatmap.method, heatmap.parameters, heatmap.network_seed
+        )
         pixels = pictures.pixels_of(heatmap.image.sha256)
         for step in explainer.iter_explain(pixels, _target(heatmap)):
             last = step

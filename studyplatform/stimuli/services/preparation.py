@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 
 from studyplatform.studies.models import StudyVersion, Team
 from studyplatform.studies.services import check_slug_free, study_create, version_replace_spec
-from studyplatform.studies.spec import Outcome, Spec, load
+from studyplatform.studies.spec import HeatmapMethod, Outcome, Spec, load
 
 from .. import deciding, materials, pictures, runtime, selection
 from ..models import (
@@ -132,14 +132,7 @@ def needed_heatmaps_ensure(*, stimulus_set: StimulusSet) -> None:
     wanted: list[tuple[str, Heatmap]] = []
     for level, image, label in shown_heatmaps(stimulus_set):
         method = stimulus_set.version.spec.heatmaps[level]
-        wanted.append(
-            (
-                level,
-                _ledger_row(
-                    stimulus_set.classifier, image, label, method.method, method.parameters
-                ),
-            )
-        )
+        wanted.append((level, _ledger_row(stimulus_set.classifier, image, label, method)))
     Heatmap.objects.bulk_create(
         {row.key: row for _, row in wanted}.values(), ignore_conflicts=True, batch_size=500
     )
@@ -241,7 +234,12 @@ def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet
     named += [(f"{path}.label", figure.label) for path, figure in spec.figures()]
     if isinstance(spec.stimuli.thresholds, dict):
         named += [(f"stimuli.thresholds.{label}", label) for label in spec.stimuli.thresholds]
-    problems = []
+    problems = [
+        f"label_names.{label}: the classifier {classifier.name!r} has no label {label!r}; "
+        f"it has {', '.join(classifier.labels)}."
+        for label in spec.label_names
+        if label not in classifier.labels
+    ]
     for path, label in named:
         if label not in classifier.labels:
             problems.append(
@@ -259,16 +257,23 @@ def _check_labels(spec: Spec, classifier: TrainedClassifier, image_set: ImageSet
 
 def methods_check(*, spec: Spec, classifier: TrainedClassifier, image: Image) -> None:
     """Raise StimuliError unless every heatmap method can be computed on an image of this size."""
-    from explainers import ExplainerError
+    from explainers import ExplainerError, registry
 
     problems = []
     for level, method in spec.heatmaps.items():
         try:
-            explainer = runtime.explainer(classifier, method.method, method.parameters)
+            explainer = runtime.explainer(
+                classifier, method.method, method.parameters, method.randomised_with
+            )
             # Checks parameters against the image's size, and predicts nothing yet.
             explainer.iter_explain(pictures.pixels_of(image.sha256), spec.tasks.labels[0])
         except ExplainerError as error:
             problems.append(f"heatmaps.{level}: {error}")
+            continue
+        if method.network == "randomised" and not registry.method(method.method).reads_network:
+            problems.append(
+                f"heatmaps.{level}.network: {method.method} reads no network; take it out."
+            )
     if problems:
         raise StimuliError(problems)
 
@@ -374,16 +379,17 @@ def _ledger_row(
     classifier: TrainedClassifier,
     image: Image,
     label: str,
-    method: str,
-    chosen: dict[str, Any],
+    wanted: HeatmapMethod,
 ) -> Heatmap:
     from explainers import registry
+
+    method, chosen = wanted.method, wanted.parameters
 
     # With their defaults, so that a row says all that went into it; without the batch size, which
     # changes speed and rounding only.
     parameters = {**registry.parameters(method), **chosen}
     del parameters["batch_size"]
-    question = {
+    question: dict[str, Any] = {
         "classifier": classifier.sha256,
         "preprocess": classifier.preprocess,
         "labels": classifier.labels,
@@ -392,6 +398,8 @@ def _ledger_row(
         "method": method,
         "parameters": parameters,
     }
+    if wanted.randomised_with is not None:
+        question["network_seed"] = wanted.randomised_with
     text = json.dumps(question, sort_keys=True, separators=(",", ":"))
     if "batch_size" in chosen:  # a large network may need a small one
         parameters["batch_size"] = chosen["batch_size"]
@@ -402,4 +410,5 @@ def _ledger_row(
         label=label,
         method=method,
         parameters=parameters,
+        network_seed=wanted.randomised_with,
     )

@@ -114,6 +114,12 @@ def _listed(stimulus_set: StimulusSet) -> dict[str, Any]:
                     for key, value in one.heatmap.parameters.items()
                     if key != "batch_size"
                 },
+                # Only where it is so, for the hashes of versions without.
+                **(
+                    {}
+                    if one.heatmap.network_seed is None
+                    else {"network_seed": one.heatmap.network_seed}
+                ),
                 "content": one.heatmap.content_sha256,
                 "overlay": one.overlay_sha256,
             }

@@ -12,6 +12,7 @@ from explainers.metrics.sanity import (
     cascading_randomisation,
     likeness,
     random_logit,
+    randomised,
 )
 
 from ..methods import cheap
@@ -170,6 +171,16 @@ def test_the_seed_decides(deep):
     one, same, other = last(1), last(1), last(2)
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_randomised_network_is_where_the_cascade_ends(deep):
+    before = weights_of(deep.model)
+    *_, (_, last) = cascade(deep, seed=3)
+    found = weights_of(randomised(deep, seed=3).model)
+    assert all(map(np.array_equal, found, weights_of(last.model)))
+    # The controls: it is another network, and the one given stays as it was.
+    assert not all(map(np.array_equal, found, before))
+    assert all(map(np.array_equal, weights_of(deep.model), before))
 
 
 def test_a_black_box_has_no_weights_to_lose(black_box):

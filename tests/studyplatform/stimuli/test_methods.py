@@ -153,11 +153,13 @@ def test_the_documented_example_makes_a_study(own_files: None, spec_text: SpecTe
 def test_the_documentation_says_what_red_means_for_every_method():
     """Those that are not named there are the ones whose red is support."""
     text = (Path(__file__).parents[3] / "docs" / "spec.md").read_text()
-    rows = dict(re.findall(r"^\| (.*?) \| \*(Matters for .*?)\* \|", text, re.MULTILINE))
+    rows = dict(re.findall(r"^\| (`.*?) \| \*(.*?)\* \|", text, re.MULTILINE))
     named = {name: words for names, words in rows.items() for name in re.findall("`(.*?)`", names)}
     for name in available():
         found = registry.method(name)
-        if found.class_agnostic:
+        if found.shows == "edges":
+            assert named[name] == "Edges in the picture"
+        elif found.class_agnostic:
             assert named[name] == "Matters for the program's answer"
         elif found.shows == "influence":
             assert named[name] == "Matters for the label"
