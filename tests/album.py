@@ -124,6 +124,8 @@ def side_ways(album: Album, browser: Any, server: str, version: Any) -> None:
 
 def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
     """The console, light and dark."""
+    from .album_materials import materials
+
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport=VIEW, color_scheme=scheme, locale="en-GB")
         page.goto(server + "/console/")
@@ -146,6 +148,7 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
             _measured(version)
             page.reload()
         album.shoot(page, f"console-{scheme}-faithfulness")
+        materials(album, page, server, version, scheme)
         page.close()
 
 
