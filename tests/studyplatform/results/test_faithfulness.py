@@ -30,7 +30,8 @@ Row = dict[str, str]
 def example(stimuli: StimulusSet, number: int, position: int) -> Image:
     image = Image.objects.create(
         image_set=stimuli.image_set, name=f"e{number}-{position}.png", split="val",
-        labels=["cat"], sha256=f"{number}{position}ef" * 16, display_sha256="a" * 64, display_size=8,
+        labels=["cat"], sha256=f"{number}{position}ef" * 16, display_sha256="a" * 64,
+        display_size=8,
     )  # fmt: skip
     Example.objects.create(
         task=stimuli.tasks.get(number=number), image=image, outcome="FN", position=position,
