@@ -9,10 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from studyplatform.stimuli import services
-from studyplatform.stimuli.models import Heatmap, ImageSet, NeededHeatmap
+from studyplatform.stimuli.models import Heatmap, ImageSet, NeededHeatmap, TrainedClassifier
 from studyplatform.studies.models import Study, StudyVersion
 
 from ..published import SMALL
+from .photographs import by_label
 
 OURS = sorted(name for name, app in get_commands().items() if app == "studyplatform.stimuli")
 
@@ -90,6 +91,7 @@ def test_failures_are_told_and_retried(
         (["publish_study", "nothing"], "There is no study 'nothing'; there are: none."),
         (["render_heatmaps", "nothing"], "There is no study 'nothing'; there are: none."),
         (["import_images", "x", "--voc", "nothing"], "nothing has no folder JPEGImages"),
+        (["import_images", "x", "--folders", "nothing"], "There is no folder nothing."),
         (["import_images", "x", "--demo", "--count", "0"], "count is 0; expected at least 1"),
         (["import_images", "My Photos", "--demo"], "The name is 'My Photos'; expected up to 40"),
         (
@@ -126,6 +128,30 @@ def test_scenes_are_imported(media_root: Path):
     assert "4 images of 96 px, 8 labels" in run("import_images", "few", "--demo", "--count", "2")
     with pytest.raises(CommandError, match="already an image set 'few' with 4 images"):
         run("import_images", "few", "--demo", "--count", "2")
+
+
+@pytest.mark.django_db
+def test_a_folder_per_label_is_imported(media_root: Path, tmp_path: Path):
+    for name, content in by_label().items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    told = run("import_images", "animals", "--folders", str(tmp_path), "--size", "32")
+    assert "4 images of 32 px, 2 labels (cat, horse)" in told
+    assert "Half of each label's images were drawn for validation" in told
+    assert ImageSet.objects.get().team is None
+
+
+@pytest.mark.django_db
+def test_fine_tuning_by_command(media_root: Path, tmp_path: Path):
+    services.image_set_import_demo(name="few", count=8)
+    demo = services.classifier_register_demo()
+    arguments = ["train_classifier", "x", "--images", "few", "--preprocess", demo.preprocess]
+    arguments += ["--backbone", str(media_root / demo.path), "--labels", "cat"]
+    arguments += ["--fine-tune", "1", "--epochs", "1", "--learning-rate", "1e-3"]
+    assert "average precision" in run(*arguments)
+    found = TrainedClassifier.objects.get(name="x")
+    assert found.origin["tuning"] == {"layers": 1, "epochs": 1, "learning_rate": 0.001}
 
 
 @pytest.mark.django_db
