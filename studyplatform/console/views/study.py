@@ -67,9 +67,10 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
 @require_GET
 @study_view
 def preview(request: HttpRequest, study: Study, key: str) -> HttpResponse:
-    """Go on to a new preview of the study in one condition."""
+    """Go on to a new preview of the study in one condition, and one of its languages."""
+    language = request.GET.get("lang", "")
     try:
-        return redirect(entry_link(study, Session.Source.PREVIEW, condition=key))
+        return redirect(entry_link(study, Session.Source.PREVIEW, condition=key, language=language))
     except ValueError as error:
         raise Http404(str(error)) from error
 

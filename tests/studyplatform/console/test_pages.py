@@ -190,6 +190,10 @@ def test_a_preview_opens_in_the_condition_asked_for(study: Study, alice: Client)
     assert session.condition is not None
     assert session.condition.levels == {"heatmap": "lrp", "scores": "shown"}
     assert alice.get("/console/studies/demo/preview/no-such-condition/").status_code == 404
+    # The demo is in English alone.
+    address = "/console/studies/demo/preview/heatmap-lrp_scores-shown/"
+    assert alice.get(f"{address}?lang=de").status_code == 404
+    assert alice.get(f"{address}?lang=en")["Location"].endswith("&lang=en")
 
 
 def test_the_export_is_downloaded_whole(study: Study, alice: Client) -> None:

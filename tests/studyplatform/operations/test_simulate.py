@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from studyplatform.identities.models import Identity
 from studyplatform.identities.services import person_reveal
 from studyplatform.operations import processes
-from studyplatform.participation.models import Answer, Session
+from studyplatform.participation.models import Answer, Reward, Session
 from studyplatform.results.services import study_export
 
 from ..participation.study import make_study
@@ -35,7 +35,13 @@ def test_twelve_bots_give_twelve_complete_and_balanced_data_sets(
         "simulate_participants", "trial", participants=12, seed=4, url=live_server.url,
         effect=["heatmap=multiscale:+0.2"], codes_out=tmp_path / "codes.csv", concurrency=4,
     )  # fmt: skip
-    assert "12 of 12 reached their code" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "12 of 12 reached their code" in told
+    earned = [reward.base + reward.bonus for reward in Reward.objects.all()]
+    assert (
+        f"They earned {min(earned):.2f} to {max(earned):.2f} GBP; all right would earn 10.00."
+        in told
+    )
     sessions = Session.objects.all()
     assert {session.source for session in sessions} == {"bot"}
     assert {session.status for session in sessions} == {"completed"}
@@ -80,6 +86,7 @@ def test_bots_who_reach_no_code_are_a_failure(live_server: Any) -> None:
         ({"study": "nope"}, "no published study 'nope'"),
         ({"participants": 0}, "at least 1"),
         ({"effect": ["heatmap=cam:+0.1"]}, "no level 'cam'"),
+        ({"language": "de"}, "'trial' is not in the language 'de'; there are: en."),
         ({"url": "localhost"}, "is no address"),
         ({"url": "http://[bad"}, "is no address"),
         ({"url": "http://localhost:99999"}, "is no address"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.db.models import F, Max, Min
 
 from studyplatform.operations import processes
 from studyplatform.operations.simulation import model
@@ -19,10 +20,12 @@ from studyplatform.operations.simulation.run import (
     simulate,
     write_codes,
 )
+from studyplatform.participation.models import Reward
 from studyplatform.participation.services import entry_link
 from studyplatform.progress import bar
 from studyplatform.studies.models import Study
 from studyplatform.studies.selectors import version_published
+from studyplatform.studies.spec import Spec
 
 FAILURES_SHOWN = 5
 
@@ -53,6 +56,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--url", default="", help="a running site with this database")
         parser.add_argument("--concurrency", type=int, default=8, help="how many at a time")
+        parser.add_argument("--language", default="", help="read the study in, such as de")
         parser.add_argument("--codes-out", type=Path, help="write the codes of the texts there")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -67,6 +71,11 @@ class Command(BaseCommand):
             effects = [model.read_effect(text, spec) for text in options["effect"]]
         except ValueError as error:
             raise CommandError(f"--effect: {error}.") from error
+        try:
+            entry = entry_link(study, "bot", language=options["language"])
+        except ValueError as error:
+            there = ", ".join(spec.languages)
+            raise CommandError(f"--language: {error}; there are: {there}.") from error
         if options["codes_out"]:
             try:
                 check_codes_path(options["codes_out"])
@@ -76,7 +85,7 @@ class Command(BaseCommand):
             run = simulate(
                 spec,
                 base=self._base(options["url"], stack),
-                entry=entry_link(study, "bot"),
+                entry=entry,
                 participants=options["participants"],
                 seed=options["seed"],
                 effects=effects,
@@ -86,7 +95,7 @@ class Command(BaseCommand):
         if options["codes_out"]:
             rows = write_codes(options["codes_out"], run.walks)
             self.stdout.write(f"{options['codes_out']}: {rows} codes")
-        self._tell(run, options["participants"])
+        self._tell(run, options["participants"], spec)
 
     def _base(self, url: str, stack: ExitStack) -> str:
         if not url:
@@ -101,13 +110,21 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody answers at {base}/healthz.")
         return base
 
-    def _tell(self, run: Run, participants: int) -> None:
+    def _tell(self, run: Run, participants: int, spec: Spec) -> None:
         for condition, n in sorted(run.by_condition.items()):
             self.stdout.write(f"{condition}: {n}")
         self.stdout.write(
             f"{len(run.walks)} of {participants} reached their code in {run.seconds:.1f} s, "
             f"{run.turns / max(run.seconds, 0.001):.0f} page turns a second."
         )
+        if run.walks:
+            paid = Reward.objects.filter(
+                session__public_id__in=[one.participant_id for one in run.walks]
+            ).aggregate(low=Min(F("base") + F("bonus")), high=Max(F("base") + F("bonus")))
+            self.stdout.write(
+                f"They earned {paid['low']:.2f} to {paid['high']:.2f} {spec.pay.currency}; all "
+                f"right would earn {spec.maximum_pay:.2f}."
+            )
         if run.failed:
             for sentence in run.failed[:FAILURES_SHOWN]:
                 self.stderr.write(sentence)
