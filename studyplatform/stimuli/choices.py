@@ -173,7 +173,7 @@ def task_choice(stimulus_set: StimulusSet, number: int) -> TaskChoice:
 def candidates(
     stimulus_set: StimulusSet, spec: Spec, choice: TaskChoice, position: int, page: int
 ) -> Candidates:
-    """Return the images of the same outcome that can take a place, in six queries.
+    """Return the images of the same outcome that can take a place, in at most six queries.
 
     For the new image (position 0) those that are shown nowhere; for an example those that are no
     new image and not among the task's examples. A page beyond the last is the last.

@@ -150,8 +150,7 @@ def lint(request: HttpRequest, study: Study) -> HttpResponse:
     version = version_of(study)
     if "waiting" not in request.GET:
         return render(request, "console/_lint.html", _context(request, study, version))
-    progress = selectors.render_progress(version)
-    waiting = progress.total - progress.done - progress.failed
+    waiting = _waiting(version)
     context = {"study": study, "waiting": waiting}
     response = render(request, "console/_lint_waiting.html", context)
     if not waiting:
@@ -191,16 +190,20 @@ def lint_withdraw(request: HttpRequest, study: Study) -> HttpResponse:
 
 def _context(request: HttpRequest, study: Study, version: StudyVersion) -> dict[str, Any]:
     """Return what every page with the lint beside it needs."""
-    report = services.version_lint(version=version)
-    codes = {one.finding.code for one in report.errors}
     return {
         "study": study,
         "version": version,
         "spec": version.spec,
         "may_edit": may_change(request, study) and version.published_at is None,
-        "report": report,
-        "waiting": "heatmap-waiting" in codes,
+        "report": services.version_lint(version=version),
+        "waiting": _waiting(version),
     }
+
+
+def _waiting(version: StudyVersion) -> int:
+    """Return how many heatmaps are still to be rendered and laid over their pictures."""
+    progress = selectors.render_progress(version)
+    return progress.total - progress.done - progress.failed
 
 
 def _threshold_page(

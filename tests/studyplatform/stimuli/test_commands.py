@@ -13,6 +13,8 @@ from studyplatform.stimuli.models import Heatmap, ImageSet, NeededHeatmap, Train
 from studyplatform.studies.models import Study, StudyVersion
 
 from ..published import SMALL
+from .chosen import make_draft
+from .test_lint import look_alike
 from .photographs import by_label
 
 OURS = sorted(name for name, app in get_commands().items() if app == "studyplatform.stimuli")
@@ -165,3 +167,24 @@ def test_a_backbone_that_is_none_is_refused(media_root: Path, tmp_path: Path):
     with pytest.raises(CommandError, match="carries the label 'zebra'"):
         run(*arguments, "--labels", "zebra")
     assert ImageSet.objects.get().images.count() == 16
+
+
+@pytest.mark.django_db
+def test_warnings_are_printed_explained_and_then_published(media_root: Path):
+    version = make_draft()
+    look_alike(version.stimulus_set, 2)
+    with pytest.raises(CommandError, match=r"warning near-duplicate: The new image .* Look at bo"):
+        run("lint_study", "chosen")
+    with pytest.raises(CommandError, match="looks nearly the same .* a reason is kept"):
+        run("publish_study", "chosen")
+    for arguments in (["--accept", "near-duplicate"], ["--reason", "So it is."]):
+        with pytest.raises(CommandError, match="belong together"):
+            run("lint_study", "chosen", *arguments)
+    with pytest.raises(CommandError, match="No warning 'pay-too-low' needs a reason; these do"):
+        run("lint_study", "chosen", "--accept", "pay-too-low", "--reason", "So it is.")
+    said = run("lint_study", "chosen", "--accept", "near-duplicate", "--reason", "Two cats.")
+    assert "it holds for 1 of the warnings (near-duplicate)" in said
+    assert "left standing near-duplicate" in said
+    assert "Two cats. (command line, " in said
+    assert "Nothing blocks the publishing of chosen v1." in said
+    assert "SHA-256" in run("publish_study", "chosen")

@@ -9,7 +9,11 @@ from studyplatform.stimuli.management.base import StimuliCommand, latest_version
 
 
 class Command(StimuliCommand):
-    help = "Freeze a study's draft with its stimuli; participants are admitted from then on."
+    help = (
+        "Freeze a study's draft with its stimuli; participants are admitted from then on. Where "
+        "something stands against it, says what is missing; `lint_study` says it too, and keeps "
+        "reasons for warnings."
+    )
     example = "demo"
 
     def add_arguments(self, parser: CommandParser) -> None:
