@@ -14,8 +14,8 @@ from studyplatform.studies.models import Study, StudyVersion
 
 from ..published import SMALL
 from .chosen import make_draft
-from .test_lint import look_alike
 from .photographs import by_label
+from .test_lint import look_alike
 
 OURS = sorted(name for name, app in get_commands().items() if app == "studyplatform.stimuli")
 
@@ -175,7 +175,7 @@ def test_warnings_are_printed_explained_and_then_published(media_root: Path):
     look_alike(version.stimulus_set, 2)
     with pytest.raises(CommandError, match=r"warning near-duplicate: The new image .* Look at bo"):
         run("lint_study", "chosen")
-    with pytest.raises(CommandError, match="looks nearly the same .* a reason is kept"):
+    with pytest.raises(CommandError, match=r"looks nearly the same .* a reason is kept"):
         run("publish_study", "chosen")
     for arguments in (["--accept", "near-duplicate"], ["--reason", "So it is."]):
         with pytest.raises(CommandError, match="belong together"):
