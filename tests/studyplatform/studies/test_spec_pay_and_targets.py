@@ -1,9 +1,13 @@
 """Pay by rules, and targets by condition: closed forms, and what is refused where."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from studyplatform.studies.spec import Pay, Spec, SpecError, load
 
@@ -109,6 +113,32 @@ def test_a_target_of_its_own_for_each_condition(spec_text: SpecText):
 def test_targets_that_leave_doubt_are_refused(spec_text: SpecText, targets: object, expected: str):
     found = problems(spec_text(target_per_condition=... if targets is None else targets))
     assert found[0].startswith(expected), found
+
+
+def documented(word: str) -> dict[str, Any]:
+    """Return the example of docs/spec.md that holds this word."""
+    text = (Path(__file__).parents[3] / "docs" / "spec.md").read_text()
+    [block] = [one for one in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if word in one]
+    example: dict[str, Any] = yaml.safe_load(block)
+    return example
+
+
+def test_the_documented_examples_do_what_is_said_of_them(spec_text: SpecText):
+    pay = documented("bonus_from")["pay"]
+    assert Pay.model_validate(pay).total(11) == Decimal("6.10")
+    targets = documented("otherwise")["target_per_condition"]
+    levels = ["none", "random", "edges"]
+    controls = documented("network: randomised")["heatmaps"]
+    spec = load(
+        spec_text(
+            target_per_condition=targets,
+            pay=pay,
+            factors={"heatmap": {"levels": levels}},
+            heatmaps={"lrp": ..., "multiscale": ..., **controls},
+            **TELLS,
+        )
+    )
+    assert [spec.target(condition) for condition in spec.conditions()] == [24, 30, 12, 12, 24, 24]
 
 
 def test_a_spec_that_uses_nothing_new_has_the_hash_it_had():
