@@ -124,7 +124,10 @@ def side_ways(album: Album, browser: Any, server: str, version: Any) -> None:
 
 def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
     """The console, light and dark."""
+    from .album_design import designing
+
     from .album_materials import materials
+    from .album_tasks import tasks
 
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport=VIEW, color_scheme=scheme, locale="en-GB")
@@ -142,6 +145,7 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
         album.shoot(page, f"console-{scheme}-studies")
         page.goto(f"{server}/console/studies/{version.study.slug}/")
         album.shoot(page, f"console-{scheme}-study")
+        designing(album, page, server, version.study.slug, scheme)
         page.goto(f"{server}/console/studies/{version.study.slug}/faithfulness/")
         if scheme == "light":
             album.shoot(page, "console-light-faithfulness-before")
@@ -149,6 +153,7 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
             page.reload()
         album.shoot(page, f"console-{scheme}-faithfulness")
         materials(album, page, server, version, scheme)
+        tasks(album, page, server, version, scheme)
         page.close()
 
 

@@ -61,6 +61,9 @@
   let unsaved = form.hasAttribute("data-unsaved");
   text.addEventListener("input", () => { unsaved = unsaved || text.value !== saved; });
   form.addEventListener("submit", () => { unsaved = false; });
+  for (const link of document.querySelectorAll("a[data-leave]")) {
+    link.addEventListener("click", () => { unsaved = false; });
+  }
   window.addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
 
   number();

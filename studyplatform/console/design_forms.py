@@ -94,7 +94,7 @@ class NewStudyForm(forms.Form):
         self.fields["study"].queryset = studies  # type: ignore[attr-defined]
         self.fields["preset"].choices = preset_choices()  # type: ignore[attr-defined]
         for name, found in self._materials.items():
-            self.fields[name].choices = [("", "as it says"), *_names(found)]  # type: ignore[attr-defined]
+            self.fields[name].choices = [("", "as in the text"), *_names(found)]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

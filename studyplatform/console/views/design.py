@@ -113,7 +113,9 @@ def _begin(request: HttpRequest, form: NewStudyForm) -> tuple[StudyVersion | Non
     except SpecError as error:
         return None, located(text, error.problems)
     except StudyError as error:
-        form.add_error("slug", [problem.removeprefix("slug: ") for problem in error.problems])
+        for problem in error.problems:
+            sentence = problem.removeprefix("slug: ")
+            form.add_error("slug", sentence[0].upper() + sentence[1:])
         return None, []
     return version, []
 
@@ -124,7 +126,7 @@ def _posted(request: HttpRequest, version: StudyVersion) -> HttpResponse:
     asked = form.cleaned_data
     saves = asked.get("action") == "save" or asked.get("over") or asked.get("redo")
     if refused or not saves:
-        return _page(request, version, typed, refused, status=422 if refused else 200)
+        return _page(request, version, typed, refused)
     try:
         effect = design_save(
             version=version,
@@ -133,15 +135,14 @@ def _posted(request: HttpRequest, version: StudyVersion) -> HttpResponse:
             user_id=request.user.pk,
         )
     except SpecError:
-        return _page(request, version, typed, status=422)  # which says what is wrong
+        return _page(request, version, typed)  # which says what is wrong
     except ConflictError:
         now = version_of(version.study)
-        conflict = conflict_of(now, typed)
-        return _page(request, now, typed, status=409, conflict=conflict)
+        return _page(request, now, typed, conflict=conflict_of(now, typed))
     except RedoNeededError:
-        return _page(request, version, typed, status=409, redo=True)
+        return _page(request, version, typed, redo=True)
     except StudyError as error:
-        return _page(request, version, typed, error.problems, status=422)
+        return _page(request, version, typed, error.problems)
     messages.success(request, _SAVED[effect])
     return redirect("console:design", slug=version.study.slug)
 
@@ -163,8 +164,6 @@ def _page(
     version: StudyVersion,
     typed: Typed,
     refused: list[str] | None = None,
-    *,
-    status: int = 200,
     **more: object,
 ) -> HttpResponse:
     editor = editor_of(version, typed, refused or [])
@@ -175,4 +174,4 @@ def _page(
         "may_type": changes and version.published_at is None,
         "is_stored": typed.text == version.written,
     }
-    return render(request, "console/design.html", context, status=status)
+    return render(request, "console/design.html", context)

@@ -40,7 +40,12 @@ def retry(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 def _panel(request: HttpRequest, job: Job) -> HttpResponse:
-    context = {"job": job, "may_change": may_change_in(request, job.team)}
+    context = {
+        "job": job,
+        "may_change": may_change_in(request, job.team),
+        # Somebody types there: the end of a job must not take the page away.
+        "page_stays": bool(request.GET.get("page_stays")),
+    }
     response = render(request, "console/_job.html", context)
     if not job.is_open and request.GET.get("was_open"):
         # What the page offers has changed as well.

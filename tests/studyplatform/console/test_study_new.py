@@ -61,7 +61,7 @@ def test_a_study_is_begun_as_a_duplicate_with_its_tasks(alice: Client) -> None:
     ("fields", "told"),
     [
         ({"slug": "Mine"}, "Use small letters"),
-        ({"slug": "demo"}, "there is already a study"),
+        ({"slug": "demo"}, "There is already a study"),
         ({"begin": "file"}, "Choose the file."),
         ({"begin": "study"}, "Choose the study."),
         ({"begin": ""}, "Choose what the study begins with."),
