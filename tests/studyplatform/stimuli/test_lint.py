@@ -1,5 +1,6 @@
 """Every rule of the lint: a study that trips it, and one that does not."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,11 @@ def test_the_lint_takes_as_many_queries_however_large_the_study(
     version = make_draft(tasks={"new_images": {"cat": {"TP": tasks, "FN": tasks}}})
     with django_assert_num_queries(10):
         services.version_lint(version=version)
+
+
+def test_every_rule_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "lint.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \|", text, re.MULTILINE)
+    assert sorted(code for code, _ in rows) == sorted(rule.code for rule in RULES)
+    for rule in RULES:
+        assert str(rule.severity) in dict(rows)[rule.code]
