@@ -78,6 +78,9 @@ def redness(overlay_sha256: str) -> np.ndarray:
 def test_every_method_makes_a_condition_with_pictures(naming: Callable[..., str]):
     version = create(naming({name: cheap(name, ON_SCENES) for name in available()}))
     assert services.ledger_drain(version=version) > 0
+    services.lint_reasons_give(
+        version=version, code="trivial-strategy", reason="One task is enough here."
+    )
     assert services.publish_problems(version=version) == []
     frozen = services.version_publish(version=version)
     [task] = selectors.tasks_of(frozen)

@@ -40,7 +40,7 @@ def test_from_photographs_to_a_published_study(media_root: Path):
     data["heatmaps"]["multiscale"]["parameters"]["depth"] = 2
     # Four examples a task instead of twelve: on two cores this network takes its time.
     data["tasks"] |= {"examples": {"TP": 2, "FP": 1, "FN": 1}, "examples_per_task": 4}
-    data["tasks"]["new_images"] = {"person": {"TP": 1, "FN": 1}, "diningtable": {"TP": 1, "FP": 1}}
+    data["tasks"]["new_images"] = {"person": {"TP": 1, "FN": 1}, "diningtable": {"FP": 1, "FN": 1}}
     version = services.study_create_with_stimuli(
         team=Team(name="Team"), spec_text=yaml.safe_dump(data)
     )
