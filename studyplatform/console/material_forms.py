@@ -1,8 +1,9 @@
 """Forms for images and classifiers. What a name may be and what a file holds, services check."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.db.models import QuerySet
 
 from studyplatform.stimuli import materials
 from studyplatform.stimuli.models import ImageSet, TrainedClassifier
@@ -11,6 +12,10 @@ from studyplatform.studies.models import Team
 
 VGG16, FILE, CLASSIFIER = "vgg16", "file", "classifier"
 _NAME_HELP = "Up to 40 lowercase letters, digits, - and _, a letter first: specs use this name."
+
+
+def _offer(form: forms.Form, name: str, rows: QuerySet) -> None:
+    cast(forms.ModelChoiceField, form.fields[name]).queryset = rows
 
 
 class _Named(forms.Form):
@@ -22,9 +27,6 @@ class _Named(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={"required": "Give it a name."},
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
 
 
 class ImportForm(_Named):
@@ -49,14 +51,15 @@ class ImportForm(_Named):
         super().__init__(*args, **kwargs)
         folders = server_folders()
         if folders:
-            self.fields["folder"].choices = [("", "none"), *((one, one) for one in folders)]
+            choices = [("", "none"), *((one, one) for one in folders)]
+            cast(forms.ChoiceField, self.fields["folder"]).choices = choices
         else:
             del self.fields["folder"]
 
 
 class _ClassifierForm(_Named):
     preprocess = forms.ChoiceField(
-        label="What the network takes for a pixel",
+        label="How it takes pixels",
         choices=list(PREPROCESSINGS.items()),
         initial="signed",
         required=False,
@@ -127,8 +130,8 @@ class TrainForm(_ClassifierForm):
 
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["images"].queryset = materials.image_sets_of(team)
-        self.fields["classifier"].queryset = materials.classifiers_of(team)
+        _offer(self, "images", materials.image_sets_of(team))
+        _offer(self, "classifier", materials.classifiers_of(team))
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -183,7 +186,7 @@ class RegisterForm(_ClassifierForm):
 
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["images"].queryset = materials.image_sets_of(team)
+        _offer(self, "images", materials.image_sets_of(team))
 
     def request(self) -> dict[str, Any]:
         given = self.cleaned_data

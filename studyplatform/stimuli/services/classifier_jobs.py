@@ -96,8 +96,9 @@ def classifier_registration_request(
     problems += [f"The label {label!r} is given more than once." for label in twice]
     if problems or not labels:
         raise StimuliError(problems or ["Give the labels, one per line, in the network's order."])
-    parameters = _kept(file) | {"name": name, "labels": labels, "preprocess": preprocess}
+    parameters: dict[str, Any] = {"name": name, "labels": labels, "preprocess": preprocess}
     parameters |= {"finished": True, "image_set": image_set.pk if image_set else None}
+    parameters |= _kept(file)
     return _request(team, parameters, user_id)
 
 

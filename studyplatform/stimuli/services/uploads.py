@@ -39,7 +39,7 @@ def upload_keep(*, file: UploadedFile) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     file.seek(0)
     if hasattr(file, "temporary_file_path"):
-        file_move_safe(file.temporary_file_path(), target)
+        file_move_safe(file.temporary_file_path(), str(target))
         target.chmod(0o600)
     else:
         target.write_bytes(file.read())
