@@ -125,7 +125,6 @@ def side_ways(album: Album, browser: Any, server: str, version: Any) -> None:
 def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
     """The console, light and dark."""
     from .album_design import designing
-
     from .album_materials import materials
     from .album_tasks import tasks
 

@@ -1,6 +1,6 @@
 """Forms of the pages on which a study is designed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from studyplatform.studies.models import Study, Team
 from studyplatform.studies.services import as_kept
 from studyplatform.studies.spec import plain_yaml
 
+Material = ImageSet | TrainedClassifier
 PRESETS = Path(studyplatform.studies.__file__).parent / "presets"
 _TOO_LONG = f"The text has over {plain_yaml.MAX_CHARACTERS:,} characters; that is no spec."
 
@@ -83,13 +84,16 @@ class NewStudyForm(forms.Form):
         *args: Any,
         teams: Sequence[Team],
         studies: Any,
-        image_sets: Sequence[ImageSet],
-        classifiers: Sequence[TrainedClassifier],
+        image_sets: Iterable[ImageSet],
+        classifiers: Iterable[TrainedClassifier],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.teams = teams
-        self._materials = {"images": image_sets, "classifier": classifiers}
+        self._materials: dict[str, list[Material]] = {
+            "images": list(image_sets),
+            "classifier": list(classifiers),
+        }
         self.fields["team"].queryset = Team.objects.filter(pk__in=[team.pk for team in teams])  # type: ignore[attr-defined]
         self.fields["study"].queryset = studies  # type: ignore[attr-defined]
         self.fields["preset"].choices = preset_choices()  # type: ignore[attr-defined]
@@ -141,14 +145,14 @@ def preset_choices() -> list[tuple[str, str]]:
     return choices
 
 
-def _names(found: Sequence[ImageSet | TrainedClassifier]) -> list[tuple[str, str]]:
+def _names(found: list[Material]) -> list[tuple[str, str]]:
     named: dict[str, str] = {}
     for one in found:
         named.setdefault(one.name, f"{one.name} ({one.team.name if one.team else 'shared'})")
     return list(named.items())
 
 
-def _may_use(team: Team | None, name: str, found: Sequence[ImageSet | TrainedClassifier]) -> bool:
+def _may_use(team: Team | None, name: str, found: list[Material]) -> bool:
     if not (team and name):
         return True
     return any(one.name == name and one.team_id in {None, team.pk} for one in found)
