@@ -6,7 +6,7 @@ taken out; ids get a prefix, so that many pages fit into one document.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -29,7 +29,10 @@ _POINTING = frozenset({"aria-controls", "aria-describedby", "aria-labelledby", "
 
 @dataclass(frozen=True)
 class Inert:
-    """What is left of a page, and the sentences its script would show, in their order."""
+    """What is left of a page, and what is said without being seen, in order.
+
+    That is what its script would show, and what is there for screen readers alone.
+    """
 
     html: SafeString
     spoken: tuple[str, ...]
@@ -52,6 +55,8 @@ class _Reader(HTMLParser):
         self.open: list[str] = []
         self.inside = ""  # the element whose end ends the part that is kept
         self.depth = 0
+        self.unseen = 0  # how deep inside an element for screen readers alone
+        self.unseen_text = ""
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if not self.inside:
@@ -59,16 +64,25 @@ class _Reader(HTMLParser):
                 return
             self.inside, self.depth = tag, 0
         self.depth += tag == self.inside
+        if self.unseen or "hidden" in (dict(attrs).get("class") or "").split():
+            self.unseen += tag not in _VOID
+            return
         if tag == "input" and dict(attrs).get("type") == "hidden":
             return
         self.out.append(f"<{_RENAMED.get(tag, tag)}{self._attributes(tag, attrs)}>")
 
     def handle_startendtag(self, tag: str, attrs: Attributes) -> None:
-        if self.inside:
+        if self.inside and not self.unseen:
             self.out.append(f"<{tag}{self._attributes(tag, attrs)}/>")
 
     def handle_endtag(self, tag: str) -> None:
         if not self.inside or tag in _VOID:
+            return
+        if self.unseen:
+            self.unseen -= 1
+            if not self.unseen:
+                self._say(" ".join(unescape(self.unseen_text).split()))
+                self.unseen_text = ""
             return
         self.out.append(f"</{_RENAMED.get(tag, tag)}>")
         if tag == self.inside:
@@ -86,8 +100,14 @@ class _Reader(HTMLParser):
         self._text(f"&#{name};")
 
     def _text(self, text: str) -> None:
-        if self.inside:
+        if self.unseen:
+            self.unseen_text += text
+        elif self.inside:
             self.out.append(text)
+
+    def _say(self, sentence: str) -> None:
+        if sentence and sentence not in self.spoken:
+            self.spoken.append(sentence)
 
     def _attributes(self, tag: str, attrs: Attributes) -> str:
         kept = "".join(
@@ -106,8 +126,8 @@ class _Reader(HTMLParser):
     def _stays(self, tag: str, name: str, value: str) -> bool:
         if name.startswith("data-"):
             # Names of hooks are empty and measures are numbers: the rest is for people.
-            if any(character.isalpha() for character in value) and value not in self.spoken:
-                self.spoken.append(value)
+            if any(character.isalpha() for character in value):
+                self._say(value)
             return False
         if name == "href":
             return tag == "a" and urlsplit(value).scheme == "mailto"

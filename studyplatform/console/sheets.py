@@ -206,7 +206,10 @@ class _Printer:
             "On every page",
             (
                 ("Above and below the page", frame.html),
-                ("Links for the keyboard, and what a page's script says", SafeString(said)),
+                (
+                    "For the keyboard and screen readers, and what a page's script says",
+                    SafeString(said),
+                ),
                 ("After going back to a page that was answered", answered),
             ),
         )

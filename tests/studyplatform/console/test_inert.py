@@ -60,6 +60,13 @@ def test_what_acts_goes_and_what_says_something_stays(given: str, expected: str)
     assert seen(given) == f'<div id="p-main" class="column">{expected}</div>'
 
 
+def test_what_is_for_screen_readers_alone_is_handed_back() -> None:
+    page = PAGE.format('<a>on<span class="hidden"> (enlarge <b>it</b> &amp; more)</span> now</a>')
+    found = inert(page, prefix="p", keep={"main"})
+    assert found.spoken == ("(enlarge it & more)",)
+    assert "<a>on now</a>" in found.html
+
+
 def test_what_a_script_would_say_is_handed_back() -> None:
     page = PAGE.format(
         '<p data-sent="Thank you." data-zoom="12" data-page data-failed="Try again."></p>'

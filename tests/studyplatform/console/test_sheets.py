@@ -253,5 +253,5 @@ def test_it_costs_the_same_however_many_take_part(
     printed(alice, CONDITIONS[1])
     with django_assert_num_queries(60):
         printed(alice, CONDITIONS[1])
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         alice.get("/console/studies/trial/pages/")
