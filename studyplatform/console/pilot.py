@@ -154,9 +154,9 @@ def _rows(version: StudyVersion) -> list[_Row]:
 def _minutes(measured: Sequence[float]) -> Minutes | None:
     if not measured:
         return None
-    low, middle, high = (
-        quantiles(measured, n=4, method="inclusive") if len(measured) > 1 else measured * 3
-    )
+    # Of one person alone there are no quarters.
+    known = [*measured, *measured] if len(measured) == 1 else measured
+    low, middle, high = quantiles(known, n=4, method="inclusive")
     return Minutes(middle, low, high, min(measured), max(measured))
 
 

@@ -121,7 +121,7 @@ class _Printer:
                 item,
                 pages.form_of(self.session(item), item),
                 name="screening-again",
-                messages=[Message(constants.WARNING, notices.NOT_ALL_RIGHT)],
+                messages=[Message(constants.WARNING, str(notices.NOT_ALL_RIGHT))],
             )
             yield Sheet("screening-again", f"{_title(item)}, after a wrong answer", (("", seen),))
 
@@ -194,7 +194,7 @@ class _Printer:
             CONSENT,
             pages.form_of(self.session(CONSENT), CONSENT),
             name="answered",
-            messages=[Message(constants.INFO, notices.ANSWERED_ALREADY)],
+            messages=[Message(constants.INFO, str(notices.ANSWERED_ALREADY))],
         )
         session = self.session(INFORMATION)
         page = self.whole(INFORMATION, pages.form_of(session, INFORMATION), session)
