@@ -24,7 +24,7 @@ def tasks(album: Any, page: Any, server: str, version: Any, scheme: str) -> None
     page.get_by_role("button", name="Take it").first.click()
     page.wait_for_load_state("load")
     album.shoot(page, f"console-{scheme}-tasks-swapped")
-    page.get_by_text("It may stay").first.click()
+    page.locator("#lint summary").first.click()
     album.shoot(page, f"console-{scheme}-tasks-reason")
 
 
