@@ -127,6 +127,7 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
     from .album_design import designing
     from .album_materials import materials
     from .album_tasks import tasks
+    from .album_team import team
 
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport=VIEW, color_scheme=scheme, locale="en-GB")
@@ -152,6 +153,7 @@ def researchers(album: Album, browser: Any, server: str, version: Any) -> None:
             page.reload()
         album.shoot(page, f"console-{scheme}-faithfulness")
         materials(album, page, server, version, scheme)
+        team(album, page, server, version, scheme)
         tasks(album, page, server, version, scheme)
         page.close()
 

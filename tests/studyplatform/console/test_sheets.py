@@ -195,6 +195,13 @@ def test_refusals_at_the_door_are_those_printed(
     assert Seen(page.content.decode()).texts <= document.texts
 
 
+def test_it_is_printed_in_the_language_that_participants_read(alice: Client) -> None:
+    make_study(spec_data(slug="deutsch", language="de"))
+    document = printed(alice, CONDITIONS[0], "deutsch")
+    assert "Ihre Einwilligung" in document.texts
+    assert "Your consent" not in document.texts
+
+
 def test_nothing_in_it_acts(alice: Client, version: StudyVersion) -> None:
     response = alice.get(f"/console/studies/trial/pages/{CONDITIONS[1]}/")
     page = response.content.decode()
