@@ -7,7 +7,6 @@ as in the hashes known as pHash; the grid, the bits and the limit are ours.
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
 
 BITS = 63
 # Of 256 photographs (PASCAL VOC 2007) no two differ in fewer than 16 bits. The same photograph
@@ -20,6 +19,8 @@ _GRID, _LOW = 32, 8
 
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
     """Return the hash of an RGB image (H, W, 3) as 16 hexadecimal digits."""
+    from scipy.fft import dctn  # not at start-up
+
     small = Image.fromarray(pixels).convert("L").resize((_GRID, _GRID), Image.Resampling.BOX)
     waves = dctn(np.asarray(small, dtype=np.float64), norm="ortho")
     # Without the first, which is the picture's mean brightness.
