@@ -191,7 +191,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 # Photographs and networks, sent by those who may change something: bytes, at these addresses only.
 UPLOAD_MAX_SIZE = env.int("UPLOAD_MAX_SIZE", default=4_000_000_000)
 UPLOAD_ADDRESS = r"/console/teams/\d+/(images/import|classifiers/train|classifiers/register)/"
-# Beside where they are kept, so that a large file is moved and not copied, nor held in a small /tmp.
+# Beside where they are kept: a large file is moved and not copied, nor held in a small /tmp.
 FILE_UPLOAD_TEMP_DIR = Path(env("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "arriving")))
 FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 # A folder on the server whose subfolders the console offers for import; none by default.

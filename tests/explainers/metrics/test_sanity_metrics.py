@@ -106,9 +106,9 @@ def test_layers_lose_their_weights_from_the_top_and_the_network_keeps_its_own(de
     first, inside = deep.model.layers
     names = [layer.name for layer in (first, *inside.layers) if layer.weights]
     steps = []
-    for name, randomised in cascade(deep, seed=3):
-        assert randomised.labels == deep.labels
-        steps.append((name, weights_of(randomised.model)))
+    for name, redrawn in cascade(deep, seed=3):
+        assert redrawn.labels == deep.labels
+        steps.append((name, weights_of(redrawn.model)))
     assert [name for name, _ in steps] == names[::-1]
     for done, (_, found) in enumerate(steps, start=1):
         below = len(before) - 2 * done  # a kernel and a bias each
@@ -166,7 +166,7 @@ def test_layers_become_as_before_training():
 def test_the_seed_decides(deep):
     def last(seed):
         *_, (_, randomised) = cascade(deep, seed=seed)
-        return weights_of(randomised.model)
+        return weights_of(redrawn.model)
 
     one, same, other = last(1), last(1), last(2)
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
@@ -191,11 +191,9 @@ def test_a_black_box_has_no_weights_to_lose(black_box):
 @pytest.mark.parametrize("name", registry.available())
 def test_methods_see_the_randomised_weights(classifier, picture, name):
     """One classifier serves all steps; its maps are those of one made anew from its network."""
-    for _, randomised in cascade(classifier):
-        anew = Classifier.from_keras(randomised.model, labels=classifier.labels, preprocess="unit")
-        maps = [
-            create(name, one, **cheap(name)).explain(picture, "dog") for one in (randomised, anew)
-        ]
+    for _, redrawn in cascade(classifier):
+        anew = Classifier.from_keras(redrawn.model, labels=classifier.labels, preprocess="unit")
+        maps = [create(name, one, **cheap(name)).explain(picture, "dog") for one in (redrawn, anew)]
         np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-6)
 
 
