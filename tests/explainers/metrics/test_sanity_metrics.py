@@ -165,7 +165,7 @@ def test_layers_become_as_before_training():
 
 def test_the_seed_decides(deep):
     def last(seed):
-        *_, (_, randomised) = cascade(deep, seed=seed)
+        *_, (_, redrawn) = cascade(deep, seed=seed)
         return weights_of(redrawn.model)
 
     one, same, other = last(1), last(1), last(2)
