@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
 from django.utils import translation
@@ -54,3 +55,10 @@ class PageLanguage(LocaleMiddleware):
         else:
             translation.activate("en")
             request.LANGUAGE_CODE = "en"
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response = super().process_response(request, response)
+        translation.deactivate()  # nothing is left to what this thread does next
+        return response

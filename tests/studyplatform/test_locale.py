@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils.translation import get_language
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).parents[2]
@@ -108,3 +109,4 @@ def test_only_participants_pages_follow_the_browser(
     spoken = "de" if "Unter dieser" in words else "en"
     assert f'<html lang="{spoken}">' in page
     assert reply["Content-Language"] == spoken
+    assert get_language() == "en"  # whatever runs next in this thread
