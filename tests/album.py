@@ -203,6 +203,7 @@ def main() -> int:
     parser.add_argument("--zoom", action="store_true", help="also every page at 200 percent")
     options = parser.parse_args()
 
+    from .album_languages import second_preset
     from .studyplatform.browser import chromium
 
     path = chromium.executable()
@@ -230,6 +231,8 @@ def main() -> int:
             participants(album, browser, server, version, options.zoom)
             side_ways(album, browser, server, version)
             researchers(album, browser, server, version)
+            views = [("", VIEW), *([("zoom-", ZOOMED)] if options.zoom else [])]
+            second_preset(album, browser, server, version.study.team, views)
             browser.close()
         album.console.print(f"{album.seen} pages in {options.out}")
     return 0

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from studyplatform.participation.models import Answer, Event, Reward, Session
 from studyplatform.stimuli.models import Task
 from studyplatform.studies.models import StudyVersion
-from studyplatform.studies.spec import Question, Spec
+from studyplatform.studies.spec import HeatmapMethod, Question, Spec
 
 Row = TypeVar("Row")
 
@@ -290,7 +290,13 @@ def person_columns(specs: list[Spec]) -> list[Column[Person]]:
         for name, factor in spec.factors.items():
             known = factors.setdefault(name, [])
             known += [level for level in factor.levels if level not in known]
-    middle = [_factor(name, levels) for name, levels in factors.items()]
+    heatmaps = {
+        level: _explained(method) for spec in specs for level, method in spec.heatmaps.items()
+    }
+    middle = [
+        _factor(name, levels, heatmaps if name == "heatmap" else {})
+        for name, levels in factors.items()
+    ]
     return PERSON_START + middle + PERSON_REST
 
 
@@ -304,11 +310,17 @@ def task_columns(specs: list[Spec]) -> list[Column[TaskAnswer]]:
     return TASK_START + middle + TASK_REST
 
 
-def _factor(name: str, levels: list[str]) -> Column[Person]:
+def _factor(name: str, levels: list[str], words: dict[str, str]) -> Column[Person]:
+    """`words` say what a level is, where its name does not."""
     meaning = f"level of the factor {name}"
-    return Column(
-        factor_column(name), "text", meaning, lambda r: r.levels.get(name), ", ".join(levels)
-    )
+    values = ", ".join(f"{one} = {words[one]}" if one in words else one for one in levels)
+    return Column(factor_column(name), "text", meaning, lambda r: r.levels.get(name), values)
+
+
+def _explained(method: HeatmapMethod) -> str:
+    if method.randomised_with is None:
+        return method.method
+    return f"{method.method} on a network with weights drawn anew (seed {method.randomised_with})"
 
 
 def _question(name: str, question: Question) -> Column[TaskAnswer]:

@@ -25,6 +25,7 @@ from ..published import PRESET
 TEXT = PRESET.with_stem("compare_methods").read_text()
 CONDITIONS = ["none", "grad-cam", "gradient", "fem", "random", "edges"]
 
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -91,6 +92,12 @@ def test_bots_walk_it_in_all_conditions_and_its_report_comes_out(
     people = rows(tmp_path / "out/data/participants.csv")
     assert Counter(row["language"] for row in people) == {"de": 6, "en": 6}
     assert {row["currency"] for row in people} == {"EUR"}
+    [dictionary] = [
+        row
+        for row in rows(tmp_path / "out/data/data_dictionary.csv")
+        if (row["file"], row["column"]) == ("participants.csv", "heatmap")
+    ]
+    assert "random = grad-cam on a network with weights drawn anew (seed 1)" in dictionary["values"]
     spec = json.loads((tmp_path / "out/data/spec.json").read_text())
     assert spec["heatmaps"]["random"]["network"] == "randomised"
     assert spec["target_per_condition"]["heatmap == edges"] == 12
