@@ -87,7 +87,7 @@ class Explainer(ABC):
         self.classifier = classifier
         self.batch_size = check_batch_size(batch_size)
 
-    def explain(self, image: ArrayLike, target: Target) -> NDArray[np.float32]:
+    def explain(self, image: ArrayLike, target: Target | None = None) -> NDArray[np.float32]:
         """The heatmap of an image `(H, W, C)`, 0..255, for a target.
 
         Returns float32 `(H, W)` for one label or index, `(targets, H, W)` for a sequence or ALL;
@@ -96,16 +96,17 @@ class Explainer(ABC):
         For CLASS_AGNOSTIC one map `(H, W)` of the whole prediction: the sum over all classes of
         score * map of that class (000 §4.2), from the same forward passes and one of the image;
         the method's own map where it is class-agnostic itself. Such a method gives the same map
-        for every target.
+        for every target, and needs none.
 
         Raises ExplainerError for an unusable image or target, before any prediction.
         """
         steps = deque(self.iter_explain(image, target), maxlen=1)
         return steps.pop().heatmap
 
-    def iter_explain(self, image: ArrayLike, target: Target) -> Iterator[Partial]:
+    def iter_explain(self, image: ArrayLike, target: Target | None = None) -> Iterator[Partial]:
         """As `explain`, step by step; the last Partial holds the finished heatmap."""
         checked = check_image(image, self.classifier.input_shape)
+        target = self._meant(target)
         targets = self.classifier.indices(target)
         self._check(checked)
         if self.class_agnostic:
@@ -122,6 +123,17 @@ class Explainer(ABC):
         `(..., H, W)`; the map itself for all methods whose map has one value per pixel already.
         """
         return heatmap
+
+    def _meant(self, target: Target | None) -> Target:
+        """The target, or the whole prediction where none is given and the method knows none."""
+        if target is not None:
+            return target
+        if self.class_agnostic:
+            return CLASS_AGNOSTIC
+        raise ExplainerError(
+            f"The target is missing: {type(self).__name__} explains a label or an index, a "
+            "sequence of these, ALL, or CLASS_AGNOSTIC for the whole prediction."
+        )
 
     def _check(self, image: NDArray[np.float32]) -> None:  # noqa: B027 (most have nothing to check)
         """Raise ExplainerError where the hyper-parameters do not fit this image."""

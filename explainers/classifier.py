@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
@@ -20,6 +19,7 @@ import numpy as np
 from explainers import head as heads
 from explainers.errors import ExplainerError
 from explainers.images import ANY_SHAPE, Shape, check_images
+from explainers.loading import load_model, signature
 from explainers.preprocessing import TensorFunction, preprocessing
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Classifier:
         a number of labels other than the number of outputs, and duplicate labels.
         """
         model = load_model(path_or_model)
-        shape, outputs = _signature(model)
+        shape, outputs = signature(model)
         names = [str(index) for index in range(outputs)] if labels is None else labels
         self = cls(labels=names, outputs=outputs, thresholds=thresholds)
         self.model = model
@@ -183,6 +183,11 @@ class Classifier:
                     f"There is no output {target}; the classifier has {len(self.labels)}, from 0."
                 )
             return int(target)
+        if isinstance(target, _Whole):
+            raise ExplainerError(
+                f"{target.name} stands for {target.value} and is a target by itself; expected it "
+                "alone, or a sequence of labels and indices without it."
+            )
         raise ExplainerError(f"A target is a label or an index, not {target!r}.")
 
     def indices(self, target: Target) -> tuple[int, ...]:
@@ -371,47 +376,3 @@ def _checked_shape(shape: Shape) -> Shape:
             f"The input shape is {shape!r}; expected (height, width, channels), None where free."
         )
     return sizes
-
-
-def load_model(path_or_model: str | Path | keras.Model) -> keras.Model:
-    """A Keras model from its file (a model is handed through); ExplainerError where it is none."""
-    import keras
-
-    if isinstance(path_or_model, keras.Model):
-        return path_or_model
-    if not isinstance(path_or_model, (str, Path)):
-        raise ExplainerError(f"Expected a Keras model or its file, not {path_or_model!r}.")
-    path = Path(path_or_model)
-    if not os.path.isfile(path):  # unlike Path.is_file, also for a name too long to exist
-        raise ExplainerError(f"There is no model file {path}.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises many kinds for a broken file
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ExplainerError(f"{path} cannot be read as a Keras model: {reason}") from error
-    if not isinstance(model, keras.Model):
-        raise ExplainerError(f"{path} holds a {type(model).__name__}, not a Keras model.")
-    return model
-
-
-def _signature(model: keras.Model) -> tuple[Shape, int]:
-    """The input's (H, W, C) and the number of outputs of an image classifier."""
-    inputs = getattr(model, "inputs", None) or []
-    outputs = getattr(model, "outputs", None) or []
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise ExplainerError(
-            f"The model {model.name!r} has {len(inputs)} inputs and {len(outputs)} outputs; "
-            "expected a built functional or Sequential model with one of each."
-        )
-    shape, scores = tuple(inputs[0].shape), tuple(outputs[0].shape)
-    if len(shape) != 4 or shape[3] not in (1, 3):
-        raise ExplainerError(
-            f"The model {model.name!r} takes inputs of shape {shape}; "
-            "expected images (batch, height, width, 1 or 3 channels)."
-        )
-    if len(scores) != 2 or scores[1] is None:
-        raise ExplainerError(
-            f"The model {model.name!r} returns outputs of shape {scores}; "
-            "expected one score per label: (batch, labels)."
-        )
-    return (shape[1], shape[2], shape[3]), int(scores[1])

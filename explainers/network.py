@@ -31,13 +31,14 @@ class NetworkExplainer(Explainer):
 
     _maps: Callable[[Any, Any], Any]
 
-    def explain_batch(self, images: ArrayLike, target: Target) -> NDArray[np.float32]:
+    def explain_batch(self, images: ArrayLike, target: Target | None = None) -> NDArray[np.float32]:
         """The heatmaps of images `(N, H, W, C)`, 0..255, all for the same target or targets.
 
         Returns float32 `(N, H, W)` for one label or index and for CLASS_AGNOSTIC,
         `(N, targets, H, W)` for a sequence or ALL; otherwise as `explain`.
         """
         stack = check_images(images, self.classifier.input_shape)
+        target = self._meant(target)
         targets = self.classifier.indices(target)
         if target is CLASS_AGNOSTIC and not self.class_agnostic:  # one by one: maps of all classes
             return np.stack([self.explain(image, target) for image in stack])

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from explainers import ALL, Classifier, ExplainerError
+from explainers import ALL, CLASS_AGNOSTIC, Classifier, ExplainerError
+from explainers.preprocessing import scales_pixels
 
 LABELS = ["cat", "dog", "horse"]
 
@@ -173,6 +174,8 @@ def test_targets(classifier):
         (None, "a label or an index, not None"),
         ([], "empty"),
         (["cat", "cow"], "no label 'cow'"),
+        ([ALL], "ALL stands for all labels and is a target by itself"),
+        ([CLASS_AGNOSTIC, "cat"], "CLASS_AGNOSTIC stands for the whole prediction and"),
     ],
 )
 def test_unknown_targets(classifier, target, message):
@@ -212,14 +215,45 @@ def test_without_labels_outputs_are_numbered(network):
     assert Classifier.from_keras(network, labels=None).labels == ("0", "1", "2")
 
 
-def test_files_that_are_no_model(tmp_path):
-    text = tmp_path / "notes.keras"
-    text.write_text("not a model")
-    empty = tmp_path / "empty.keras"
-    empty.touch()
-    for path in (text, empty):
-        with pytest.raises(ExplainerError, match=f"{path.name} cannot be read as a Keras model"):
-            Classifier.from_keras(path, labels=LABELS)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("notes.keras", b"not a model", "its content is of another kind, or damaged; expected"),
+        ("older.keras", b"\x89HDF\r\n\x1a\n", "its content is of another kind"),
+        ("newer.h5", b"PK\x03\x04", "its content is of another kind"),
+        ("empty.keras", b"", "it is empty; expected what model.save wrote"),
+        ("empty.h5", b"", "it is empty"),
+        ("notes.txt", b"not a model", "its name does not end so"),
+        ("notes", b"not a model", "its name does not end so"),
+        ("folder.keras", None, "it is a folder; expected"),
+        ("begun.h5", b"\x89HDF\r\n\x1a\n", ""),  # Keras' own words
+    ],
+)
+def test_files_that_are_no_model(tmp_path, name, content, reason):
+    path = tmp_path / name
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ExplainerError) as caught:
+        Classifier.from_keras(path, labels=LABELS)
+    assert str(caught.value).startswith(f"{path} cannot be read as a Keras model: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_model_file(network, tmp_path):
+    network.save(tmp_path / "whole.keras")
+    (tmp_path / "cut.keras").write_bytes((tmp_path / "whole.keras").read_bytes()[:-100])
+    with pytest.raises(ExplainerError, match=r"cut\.keras cannot be read .*damaged; expected"):
+        Classifier.from_keras(tmp_path / "cut.keras", labels=LABELS)
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_an_older_model_file(network, images, tmp_path):
+    network.save(tmp_path / "older.h5")
+    kept = Classifier.from_keras(network, labels=LABELS)
+    loaded = Classifier.from_keras(tmp_path / "older.h5", labels=LABELS)
+    np.testing.assert_array_equal(loaded.predict(images), kept.predict(images))
+
+
+def test_what_is_no_model_at_all(tmp_path):
     with pytest.raises(ExplainerError, match=r"There is no model file .*absent.keras"):
         Classifier.from_keras(tmp_path / "absent.keras", labels=LABELS)
     with pytest.raises(ExplainerError, match="Expected a Keras model or its file, not 7"):
@@ -251,6 +285,42 @@ def test_unknown_preprocessing(network, make_network):
         Classifier.from_keras(network, labels=LABELS, preprocess="imagenet")
     with pytest.raises(ExplainerError, match="'caffe' needs 3 channels"):
         Classifier.from_keras(make_network(channels=1), labels=LABELS, preprocess="caffe")
+
+
+def test_a_preprocessing_that_is_no_function_of_a_tensor(network):
+    """Found when the classifier is made, before Keras and TensorFlow have their many words."""
+    for wrong, message in (
+        (lambda x: np.asarray(x) / 255, r"cannot be used inside TensorFlow \(.*NumPy array\."),
+        (lambda: None, "cannot be used inside TensorFlow"),
+        (lambda x: None, "returns no tensor"),
+    ):
+        with pytest.raises(
+            ExplainerError, match=rf"The preprocessing .*<lambda> {message}"
+        ) as found:
+            Classifier.from_keras(network, labels=LABELS, preprocess=wrong)
+        assert "\n" not in str(found.value)
+
+
+def test_functions_of_tensors_are_preprocessings(network, images):
+    import keras
+
+    expected = Classifier.from_keras(network, labels=LABELS, preprocess="signed").predict(images)
+    for function in (lambda x: x / 127.5 - 1, keras.applications.mobilenet.preprocess_input):
+        found = Classifier.from_keras(network, labels=LABELS, preprocess=function).predict(images)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_whether_a_network_scales_pixels_itself(network):
+    import keras
+
+    image = keras.Input((24, 24, 3))
+    rescaled = keras.Sequential([keras.layers.Rescaling(1 / 255), network])
+    assert scales_pixels(rescaled)
+    assert scales_pixels(keras.Sequential([keras.Input((24, 24, 3)), rescaled]))
+    assert scales_pixels(keras.Model(image, network(image / 255)))
+    assert scales_pixels(keras.Sequential([keras.layers.Normalization(mean=1, variance=2)]))
+    assert not scales_pixels(network)
+    assert not scales_pixels(keras.Model(image, network(image)))
 
 
 def test_black_boxes(black_box, images):

@@ -308,7 +308,6 @@ GOOD = np.full((20, 28, 3), 99.0)
         (GOOD, 3, "no output 3"),
         (GOOD, -1, "no output -1"),
         (GOOD, True, "a label or an index"),
-        (GOOD, None, "a label or an index"),
         (GOOD, [], "is empty"),
         (GOOD, ["dog", "cow"], "no label 'cow'"),
     ],

@@ -273,7 +273,7 @@ def check_name_free(name: str, team: Team | None, origin: dict[str, Any] | None)
 
 def _backbone(path: Path | None, image_set: ImageSet) -> "keras.Model":
     from explainers import training
-    from explainers.classifier import load_model
+    from explainers.loading import load_model
 
     if path is None:
         return training.vgg16(image_set.size)
