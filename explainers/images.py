@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 Shape = tuple[int | None, int | None, int | None]
 ANY_SHAPE: Shape = (None, None, None)
 
+# What makes an image upright, by its orientation in EXIF (CIPA DC-008, 4.6.5.1.6); 1 is upright.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+
 
 def check_image(image: ArrayLike, shape: Shape = ANY_SHAPE) -> NDArray[np.float32]:
     """One image as float32 `(H, W, C)`, values untouched.
@@ -66,7 +77,8 @@ def _check(array: NDArray[Any], name: str, shape: Shape) -> None:
         wanted = tuple("any" if size is None else size for size in shape)
         raise ExplainerError(
             f"The {name} {_has(name)} (height, width, channels) = {found}, "
-            f"the classifier takes {wanted}."
+            f"the classifier takes {wanted}; explainers.images.load_image(path, "
+            "classifier.input_shape) cuts and resizes a file to fit."
         )
     if array.dtype.kind not in "uif":
         raise ExplainerError(
@@ -93,19 +105,18 @@ def _has(name: str) -> str:
 
 
 def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
-    """Read a photograph for a network: `(H, W, C)` uint8.
+    """Read a photograph for a network: `(H, W, C)` uint8; as `fitted`, of what `read` reads."""
+    return fitted(read(path), shape)
 
-    Where the network fixes its size, the largest centred part of the right proportions is cut out
-    (a square for a square network) and resized to it. Transparency is dropped; the orientation
-    stored by the camera is followed; 16-bit greyscale is scaled to 8 bits.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
 
-    height, width, channels = shape
+def read(path: str | Path) -> Image.Image:
+    """A photograph's file as a picture, see `upright`; ExplainerError where it is none."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with Image.open(path) as opened:
-            upright = _eight_bit(ImageOps.exif_transpose(opened))
-            picture = upright.convert("L" if channels == 1 else "RGB")
+            opened.load()
+            return upright(opened)
     except FileNotFoundError:
         raise ExplainerError(f"There is no image file {path}.") from None
     except (
@@ -116,6 +127,37 @@ def load_image(path: str | Path, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
         Image.DecompressionBombError,
     ) as error:
         raise ExplainerError(f"{path} cannot be read as an image: {error}.") from None
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """A picture as the camera stood, opaque, and of 8 bits a channel, in its own colours or grey.
+
+    What is transparent lies over white, as a page shows it; 16-bit greyscale is scaled to 8 bits.
+    """
+    from PIL import ExifTags, Image
+
+    # Not ImageOps.exif_transpose: it writes the other metadata anew, and ends in a TypeError, an
+    # AttributeError or a struct.error where those are damaged. They are of no use here.
+    turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    turned = picture if turn is None else picture.transpose(Image.Transpose[turn])
+    shown = _eight_bit(turned)
+    if not shown.has_transparency_data:
+        return shown
+    layer = shown.convert("RGBA")
+    ground = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(ground, layer).convert("RGB")
+
+
+def fitted(picture: Image.Image, shape: Shape = ANY_SHAPE) -> NDArray[np.uint8]:
+    """A picture as a network takes it: `(H, W, C)` uint8.
+
+    Where the network fixes its size, the largest centred part of the right proportions is cut out
+    (a square for a square network) and resized to it.
+    """
+    from PIL import Image
+
+    height, width, channels = shape
+    picture = picture.convert("L" if channels == 1 else "RGB")
     if height is not None and width is not None:
         picture = picture.crop(centred(picture.size, width / height))
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)

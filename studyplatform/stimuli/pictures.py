@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from . import media
 
@@ -23,16 +23,6 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 # 370 KB at this side and quality; 448 px would make some task pages larger than 600 KB.
 DISPLAY_SIDE = 288
 DISPLAY_QUALITY = 75
-# What makes an image upright, by its orientation in EXIF (CIPA DC-008, 4.6.5.1.6); 1 is upright.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class PictureError(ValueError):
@@ -54,6 +44,8 @@ def read(path: Path) -> Image.Image:
     Greyscale and palette images become RGB, transparency is laid over white, the camera's
     orientation is applied. Raises PictureError.
     """
+    from explainers.images import upright
+
     try:
         with warnings.catch_warnings():
             # Pillow only warns of large images; the limits below refuse them.
@@ -61,7 +53,7 @@ def read(path: Path) -> Image.Image:
             with Image.open(path, formats=FORMATS) as opened:
                 _check_size(opened.width, opened.height)
                 opened.load()
-                return _flat(_upright(opened))
+                return upright(opened).convert("RGB")
     except FileNotFoundError:
         raise PictureError("the file is missing") from None
     except Image.DecompressionBombError:
@@ -127,25 +119,6 @@ def _check_size(width: int, height: int) -> None:
 
 def _megapixels(pixels: int) -> str:
     return f"{pixels // 1_000_000} megapixels"
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    # Not ImageOps.exif_transpose: it writes the other metadata anew, and ends in a TypeError, an
-    # AttributeError or a struct.error where those are damaged. They are dropped here anyway.
-    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image if turn is None else image.transpose(turn)
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Pillow would clip 16-bit greyscale at 255 instead of scaling it.
-        array = np.asarray(image).astype(np.uint32) >> 8
-        image = Image.fromarray(array.astype(np.uint8))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(ground, layer).convert("RGB")
-    return image.convert("RGB")
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:

@@ -39,7 +39,7 @@ def test_dark_images_are_images():
         (np.full((8, 8, 3), np.inf), "NaN or infinite"),
         (np.full((8, 8, 3), "a"), "values of type"),
         (noise((8, 8, 3)) > 9, "values of type bool"),
-        (noise((9, 8, 3)), r"\(9, 8, 3\), the classifier takes \(8, 'any', 3\)"),
+        (noise((9, 8, 3)), r"\(9, 8, 3\), the classifier takes \(8, 'any', 3\); .*load_image"),
         (noise((8, 8, 1)), "the classifier takes"),
         ([[[1, 2], [3]]], "The image has rows of unequal length"),
     ],
@@ -99,6 +99,28 @@ def test_the_loader_follows_the_camera(tmp_path):
     exif[0x0112] = 6  # to be turned by a quarter
     Image.fromarray(noise((10, 30, 3))).save(tmp_path / "turned.jpg", exif=exif)
     assert load_image(tmp_path / "turned.jpg").shape == (30, 10, 3)
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_the_loader_lays_transparency_over_white(tmp_path, mode, channels):
+    """Black that is not there, a half of it, and all of it: 255, 127 and 0."""
+    alpha = Image.fromarray(np.array([[0, 128, 255]], np.uint8))
+    black = Image.new(mode.removesuffix("A"), (3, 1))
+    if mode == "PA":
+        black = black.convert("RGB")
+    black.putalpha(alpha)
+    black.save(tmp_path / "clear.png")
+    loaded = load_image(tmp_path / "clear.png", (None, None, channels))
+    assert (loaded == np.repeat([[[255], [127], [0]]], channels, axis=2)).all()
+
+
+def test_a_transparent_colour_of_a_palette_is_white(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    palette.putpixel((1, 0), 1)
+    palette.save(tmp_path / "palette.png", transparency=0)
+    assert load_image(tmp_path / "palette.png").tolist() == [[[255] * 3, [10, 20, 30]]]
 
 
 def test_files_that_are_no_image(tmp_path):
