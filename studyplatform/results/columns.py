@@ -291,7 +291,10 @@ def person_columns(specs: list[Spec]) -> list[Column[Person]]:
             known = factors.setdefault(name, [])
             known += [level for level in factor.levels if level not in known]
     heatmaps = {
-        level: _explained(method) for spec in specs for level, method in spec.heatmaps.items()
+        level: words
+        for spec in specs
+        for level, method in spec.heatmaps.items()
+        if (words := _explained(method)) != level
     }
     middle = [
         _factor(name, levels, heatmaps if name == "heatmap" else {})

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 
@@ -66,8 +67,12 @@ def test_bots_walk_it_in_all_conditions_and_its_report_comes_out(
 ) -> None:
     shown = Heatmap.objects.filter(needed_by__stimulus_set__version=second)
     assert set(shown.values_list("method", "network_seed")) == {
-        ("grad-cam", None), ("gradient", None), ("fem", None), ("grad-cam", 1), ("edges", None),
+        ("grad-cam", None), ("gradient", None), ("fem", None), ("grad-cam", 2), ("edges", None),
     }  # fmt: skip
+    # A control without any red would be known at a glance.
+    for heatmap in shown.exclude(network_seed=None):
+        raw = np.load(media.heatmap_path(heatmap.key, heatmap.content_sha256))
+        assert (raw > 0).mean() > 0.02
     simulate: Callable[..., Any] = lambda **more: call_command(  # noqa: E731
         "simulate_participants", second.study.slug, url=live_server.url, concurrency=2, **more
     )
@@ -97,7 +102,7 @@ def test_bots_walk_it_in_all_conditions_and_its_report_comes_out(
         for row in rows(tmp_path / "out/data/data_dictionary.csv")
         if (row["file"], row["column"]) == ("participants.csv", "heatmap")
     ]
-    assert "random = grad-cam on a network with weights drawn anew (seed 1)" in dictionary["values"]
+    assert "random = grad-cam on a network with weights drawn anew (seed 2)" in dictionary["values"]
     spec = json.loads((tmp_path / "out/data/spec.json").read_text())
     assert spec["heatmaps"]["random"]["network"] == "randomised"
     assert spec["target_per_condition"]["heatmap == edges"] == 12
