@@ -60,7 +60,8 @@ class Mwp(NetworkExplainer):
         self, classifier: Classifier, *, layer: str | None = None, batch_size: int = 8
     ) -> None:
         super().__init__(classifier, batch_size=batch_size)
-        nodes = fold(read(classifier.require_network("Excitation backprop")))
+        name = "c-mwp" if self.contrastive else "mwp"
+        nodes = fold(read(classifier.require_network(name), method=name))
         stop = _place(nodes, layer, classifier.input_shape)
         self.layer = _IMAGE_NAME if stop == IMAGE else nodes[stop].name
         self._maps = classifier.cached_graph(

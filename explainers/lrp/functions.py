@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from explainers.errors import ExplainerError
 from explainers.lrp.layers import activation
 from explainers.lrp.operations import (
     Affine,
     Average,
     Concatenate,
+    ImpassableError,
     Operation,
     Rearrange,
     Sum,
@@ -24,14 +24,13 @@ from explainers.lrp.operations import (
 
 _ARITHMETIC = ("Add", "Divide", "Multiply", "Negative", "Subtract", "TrueDivide")
 _REARRANGING = ("GetItem", "Reshape", "Squeeze", "Transpose")
-_KNOWN = (*_ARITHMETIC, *_REARRANGING, "Concatenate", "Mean", "Stack")
 
 
 def translate(function: Any, arguments: Any, name: str, *, end: bool) -> list[Operation]:
     """The operations of one call of a function; `arguments` are Keras' record of what it got.
 
     `end` says that it yields the network's scores: a softmax or sigmoid is left off.
-    Raises ExplainerError, calling the function `name`, where relevance cannot pass.
+    Raises ImpassableError, calling the function `name`, where relevance cannot pass.
     """
     import keras
 
@@ -51,9 +50,9 @@ def translate(function: Any, arguments: Any, name: str, *, end: bool) -> list[Op
         return [Concatenate(axis, stacked=kind == "Stack")]
     elif hasattr(keras.activations, _snake_case(kind)):
         return activation(_snake_case(kind), function.call, name, end)
-    raise ExplainerError(
-        f"LRP cannot pass through the function {name!r} ({type(function).__name__}); it knows "
-        f"{', '.join(_KNOWN)} and activations; put others into preprocessing."
+    raise ImpassableError(
+        f"cannot pass through the function {name!r} ({type(function).__name__}), unless it is "
+        "made part of preprocessing"
     )
 
 

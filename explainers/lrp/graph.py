@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from explainers.errors import ExplainerError
 from explainers.lrp import functions, layers
-from explainers.lrp.operations import Affine, Elementwise, Gate, Node, Operation, Rearrange
+from explainers.lrp.operations import (
+    Affine,
+    Elementwise,
+    Gate,
+    ImpassableError,
+    Node,
+    Operation,
+    Rearrange,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -20,16 +28,34 @@ IMAGE = -1
 """The position that stands for the image in a node's inputs."""
 
 
-def read(model: keras.Model) -> list[Node]:
+def read(model: keras.Model, *, method: str = "lrp") -> list[Node]:
     """The operations from the preprocessed image to the scores before softmax or sigmoid.
 
-    Raises ExplainerError naming the first layer that relevance cannot be sent through.
+    Raises ExplainerError naming the method and the first layer that it cannot pass.
     """
+    try:
+        return _read(model)
+    except ImpassableError as reason:
+        raise ExplainerError(
+            f"{method} {reason}; methods that need predictions only would work: "
+            f"{', '.join(_of_predictions())}."
+        ) from None
+
+
+def _of_predictions() -> list[str]:
+    from explainers.registry import available
+    from explainers.registry import method as known
+
+    found = map(known, available())
+    return [one.name for one in found if one.reads_network and not one.needs_network]
+
+
+def _read(model: keras.Model) -> list[Node]:
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if not inputs or not outputs or len(inputs) != 1 or len(outputs) != 1:
-        raise ExplainerError(
-            "LRP needs a built functional or Sequential network with one input and one output; "
-            f"{model.name!r} ({type(model).__name__}) is none."
+        raise ImpassableError(
+            "needs a built functional or Sequential network with one input and one output, and "
+            f"{model.name!r} ({type(model).__name__}) is none"
         )
     nodes: list[Node] = []
     last = _visit(outputs[0], {id(inputs[0]): IMAGE}, nodes, path="", end=True)
@@ -59,7 +85,7 @@ def _visit(tensor: Any, known: dict[int, int], nodes: list[Node], *, path: str, 
             stack.extend((one, last) for one in missing)
             continue
         if not sources:
-            raise ExplainerError(f"LRP cannot start from the constant {path + layer.name!r}.")
+            raise ImpassableError(f"cannot start from the constant {path + layer.name!r}")
         inputs = tuple(known[id(one)] for one in sources)
         known[id(current)] = _enter(current, call, inputs, nodes, path, last)
         stack.pop()
@@ -99,9 +125,9 @@ def _gate(
     full = [at for at, one in enumerate(call.input_tensors) if one.shape == tensor.shape]
     signals = full if len(full) < 2 else [at for at in full if not _bounded(nodes, inputs[at])]
     if len(signals) != 1:
-        raise ExplainerError(
-            f"LRP cannot tell the signal from its gates in the product {name!r}; expected one "
-            "factor of the product's shape that comes from no sigmoid."
+        raise ImpassableError(
+            f"cannot tell the signal from its gates in the product {name!r}, where not just one "
+            "factor has the product's shape and comes from no sigmoid"
         )
     return Gate(signals[0])
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from explainers.errors import ExplainerError
 from explainers.lrp.operations import (
     Affine,
     Average,
     Concatenate,
     Elementwise,
+    ImpassableError,
     Kind,
     Linear,
     Maximum,
@@ -50,18 +50,13 @@ def translate(layer: Any, name: str, *, end: bool) -> list[Operation]:
     """The operations of one layer, in order; none where it does nothing at inference.
 
     `end` says that the layer yields the network's scores: its softmax or sigmoid is left off.
-    Raises ExplainerError, calling the layer `name`, where relevance cannot pass.
+    Raises ImpassableError, calling the layer `name`, where relevance cannot pass.
     """
     found = _translations().get(type(layer))
     if found is None:
-        known = {one.__name__ for one in _translations()}
-        raise ExplainerError(
-            f"LRP cannot pass through the layer {name!r} ({type(layer).__name__}); it knows "
-            f"{', '.join(sorted(known.difference(_AUGMENTATIONS)))}, Multiply where one factor is "
-            "the signal, augmentation and models nested in models."
-        )
+        raise ImpassableError(f"cannot pass through the layer {name!r} ({type(layer).__name__})")
     if getattr(layer, "data_format", None) == "channels_first":
-        raise ExplainerError(f"LRP needs channels last; the layer {name!r} has them first.")
+        raise ImpassableError(f"needs channels last, and the layer {name!r} has them first")
     return found(layer, name, end)
 
 
@@ -238,8 +233,8 @@ def _batch_normalisation(layer: Any, name: str, end: bool) -> list[Operation]:
 
     axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
     if axes not in ([-1], [layer.input_spec.ndim - 1]):
-        raise ExplainerError(
-            f"LRP needs batch normalisation over the last axis; the layer {name!r} has {axes}."
+        raise ImpassableError(
+            f"needs batch normalisation over the last axis, and the layer {name!r} has {axes}"
         )
 
     def parameters() -> tuple[Tensor, Tensor]:
@@ -286,9 +281,8 @@ def activation(called: str, function: Any, name: str, end: bool) -> list[Operati
         return []
     if called not in _ELEMENTWISE:
         where = " in the middle of the network" if called in _AT_THE_END else ""
-        raise ExplainerError(
-            f"LRP cannot pass through the activation {called!r} of the layer {name!r}{where}; "
-            f"it knows {', '.join(_ELEMENTWISE)}, and softmax at the end."
+        raise ImpassableError(
+            f"cannot pass through the activation {called!r} of the layer {name!r}{where}"
         )
     return [
         Elementwise(function, never_below_zero=called in _ABOVE_ZERO, bounded=called in _BOUNDED)
@@ -327,9 +321,9 @@ def _upsampling(layer: Any, name: str, end: bool) -> list[Operation]:
         return [Rearrange(layer.call)]
     if layer.interpolation == "bilinear":
         return [Average(layer.call)]
-    raise ExplainerError(
-        f"LRP cannot pass through the interpolation {layer.interpolation!r} of the layer {name!r}; "
-        "it knows nearest and bilinear."
+    raise ImpassableError(
+        f"cannot pass through the interpolation {layer.interpolation!r} of the layer {name!r}, "
+        "only through nearest and bilinear"
     )
 
 

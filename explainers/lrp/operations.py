@@ -27,6 +27,10 @@ Zeros = tuple[tuple[int, int], tuple[int, int]]  # rows above and below, columns
 Parameters = Callable[[], tuple[Tensor, Tensor | None]]
 
 
+class ImpassableError(Exception):
+    """What relevance cannot be sent through; the message goes on after the name of a method."""
+
+
 class Operation:
     """One step of the network: one or more inputs, one output."""
 
