@@ -58,7 +58,7 @@ class Column:
             return "gain" in metric.needs
         if self.kind in ("order", "colours"):
             return "ca-deletion" in metric.needs
-        return self.kind == "method" or not {"explainer", "factory"} & set(metric.needs)
+        return self.kind == "method" or not {"explainer", "cascade"} & set(metric.needs)
 
     def create(self, classifier: Classifier) -> Explainer:
         if self.method == RANDOM:

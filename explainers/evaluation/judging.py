@@ -18,6 +18,7 @@ from explainers.metrics.colours import ca_deletion_curve
 from explainers.metrics.curves import Curve, deletion_curve, insertion_curve
 from explainers.metrics.gain import BASES, RHOS, Gain, best_pixels, gains
 from explainers.metrics.outcomes import Outcome, outcome
+from explainers.metrics.sanity import Step, cascading_randomisation
 from explainers.render import above, thresholded
 
 if TYPE_CHECKING:
@@ -77,11 +78,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Trace:
-    """A curve for plots: distances (000 Eq. 1) for the whole prediction, else a label's scores."""
+    """A curve for plots: distances (000 Eq. 1) for the whole prediction, else a label's scores.
+
+    pixels: of the image.
+    """
 
     target: str
     kind: str
     values: tuple[float, ...]
+    pixels: int
 
 
 @dataclass(frozen=True)
@@ -173,16 +178,16 @@ class Judge:
                 for kind in CURVES:
                     curve = case.need(kind) if kind in metric.needs else None
                     if isinstance(curve, Curve):
-                        traces[label, kind] = _trace(curve, label, kind, target)
+                        traces[label, kind] = _trace(curve, label, kind, target, scene)
         return Judgement(tuple(values), tuple(traces.values()))
 
     def _label(self, target: int | None) -> str:
         return "" if target is None else self.classifier.labels[target]
 
 
-def _trace(curve: Curve, label: str, kind: str, target: int | None) -> Trace:
+def _trace(curve: Curve, label: str, kind: str, target: int | None, scene: Scene) -> Trace:
     values = curve.distances if target is None else curve.scores[:, target]
-    return Trace(label, kind, tuple(values.tolist()))
+    return Trace(label, kind, tuple(values.tolist()), scene.pixels[..., 0].size)
 
 
 class _Case:
@@ -214,7 +219,8 @@ class _Case:
             for setting, gain in self._gains.items():
                 yield setting, _number(outcome(metric.function, gain))
         else:
-            yield "", _number(outcome(metric.function, *map(self.need, metric.needs)))
+            drawn = {"seed": self.judge.seed} if "explainer" in metric.needs else {}
+            yield "", _number(outcome(metric.function, *map(self.need, metric.needs), **drawn))
 
     def need(self, name: str) -> Any:
         """What `metrics.NEEDS` calls by this name; a Reason where it does not exist."""
@@ -222,11 +228,10 @@ class _Case:
             "heatmap": lambda: above(self._map, self.column.baseline),
             "target": lambda: self.target,
             "image": lambda: self.scene.pixels,
-            "classifier": lambda: self.judge.classifier,
             "explainer": lambda: self.explainer,
             "mask": lambda: self.scene.mask(self._index),
             "shortcut": self._shortcut,
-            "factory": lambda: self.column.create,
+            "cascade": lambda: self._cascade,
         }
         if name in own:
             return own[name]()
@@ -242,6 +247,14 @@ class _Case:
     def _shortcut(self) -> NDArray[np.bool_]:
         assert self.scene.shortcut is not None, "only drawn scenes have metrics that ask for it"
         return self.scene.shortcut(self._index)
+
+    @cached_property
+    def _cascade(self) -> list[Step]:
+        judge, create = self.judge, self.column.create
+        steps = cascading_randomisation(
+            judge.classifier, create, self.scene.pixels, self._index, seed=judge.seed
+        )
+        return list(steps)
 
     @property
     def _map(self) -> NDArray[Any]:

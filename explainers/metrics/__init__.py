@@ -36,6 +36,13 @@ _MODULES = (
     "ground_truth",
 )
 
+EDITION = 2
+"""Of all numbers. To be raised with every change that gives another number, or another reason, for
+the same map: in a metric, a curve, a base image, a mask, the order of ties, or a map of chance.
+Values of different editions are not mixed: `evaluate` refuses a folder of another, and a study's
+heatmaps are measured anew.
+"""
+
 NEEDS = {
     "heatmap": "a map (H, W)",
     "heatmaps": "the maps of several methods, by name",
@@ -44,13 +51,12 @@ NEEDS = {
     "ca-deletion": "the deletion curve of a map with colours; the plain one of a map without",
     "target": "the index of the class that the map explains",
     "image": "the image (H, W, C)",
-    "classifier": "the classifier",
     "explainer": "the method",
     "mask": "where the object is: bool (H, W), from boxes or a segmentation",
     "shortcut": "where the demo's planted shortcut is: bool (H, W)",
     "fixations": "where people look: a map (H, W)",
     "gain": "what the map's best pixels add to a base image",
-    "factory": "what makes the method for a classifier",
+    "cascade": "how like the map stays while the network loses its weights",
 }
 """What a metric can be a function of."""
 
@@ -59,12 +65,14 @@ class Reason(StrEnum):
     """Why a metric does not exist for an image and a map."""
 
     CONSTANT_MAP = "constant map"
+    SMALL_MAP = "map too small to compare structure"
     CONSTANT_CURVE = "constant curve"
     ZERO_PREDICTION = "prediction of 0"
+    NEGATIVE_SCORE = "score below 0"
     BASE_NOT_LOWER = "base image scores as high as the image"
     NOT_CLASSIFIED = "class not predicted after the last dilation"
     EMPTY_INTERSECTION = "no pixel in common"
-    EMPTY_MASK = "empty mask"
+    EMPTY_MASK = "not in the picture"
     NO_POSITIVE_VALUE = "no positive value"
     HYBRID_LOWER = "best pixels lower the base image's score"
     OTHER_METHOD = "undefined for another method"

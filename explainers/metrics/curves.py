@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 STEPS = 224
+ROUNDING = 1e-6
+"""What float32 predictions differ by without a reason, as a share of the score or curve."""
 
 Kind = Literal["deletion", "insertion", "ca-deletion"]
 
@@ -149,12 +151,17 @@ def swap_curve(
     places = order(ranked, whole("seed", seed, minimum=0))
     ranks = np.empty(size, np.int32)
     ranks[places] = np.arange(size)
-    counts = (2 * np.arange(steps + 1) * size + steps) // (2 * steps)  # rounded half up
+    counts = changed(steps, size)
     saliency = np.concatenate([[0.0], np.cumsum(min_max(ranked).ravel()[places])])[counts]
     swap = _Swap(before, after, ranks.reshape(ranked.shape), counts.astype(np.int32))
     found = score_batches(classifier, swap, batch_size=batch)
     scores = np.concatenate([part for _, part in found]).astype(np.float64)
     return Curve(kind, counts / size, scores, saliency, seed, base)
+
+
+def changed(steps: int, size: int) -> NDArray[np.int64]:
+    """How many of so many pixels have changed `(steps + 1,)`: equal steps, rounded half up."""
+    return (2 * np.arange(steps + 1) * size + steps) // (2 * steps)
 
 
 def distance(original: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -193,7 +200,7 @@ def require_change(values: NDArray[np.float64], scale: float) -> None:
 
     Constant within the rounding of float32 predictions, that is one millionth of `scale`.
     """
-    if np.ptp(values) <= 1e-6 * scale:
+    if np.ptp(values) <= ROUNDING * scale:
         raise Undefined(
             Reason.CONSTANT_CURVE, f"The curve stays at {values[0]:g} whichever pixels change."
         )

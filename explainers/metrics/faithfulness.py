@@ -5,8 +5,9 @@ vector lies below that of the unchanged image, 0 where nothing falls (`curves.di
 explanation would let d rise steadily while pixels are deleted, most of it at once, and fall
 steadily while they are inserted.
 
-Each raises Undefined where the prediction is 0 for every class (d is 0 whatever happens) and where
-d stays the same at every step, and ExplainerError for a curve of the other kind.
+Each raises Undefined where the prediction is 0 for every class (d is 0 whatever happens), where a
+score of the unchanged image is below 0 (d would call its fall a gain: 000 has probabilities), and
+where d stays the same at every step, and ExplainerError for a curve of the other kind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explainers.metrics import Metric, Reason, Undefined
-from explainers.metrics.curves import Curve, Kind, require_change, require_kind, trapezoid
+from explainers.metrics.curves import (
+    ROUNDING,
+    Curve,
+    Kind,
+    require_change,
+    require_kind,
+    trapezoid,
+)
 from explainers.metrics.maps import check_map, min_max
 
 if TYPE_CHECKING:
@@ -72,12 +80,13 @@ def insertion_spearman(curve: Curve) -> float:
 
     Spearman's rank correlation, over the points of the insertion curve (the start among them:
     ours), of d with the sum of the min-max scaled values of the pixels restored so far. From -1
-    (every step brings the prediction nearer) to 1.
+    (every step brings the prediction nearer) to 1. Distances that are the same to a millionth of
+    the sum of squared scores share a rank (ours): on a plateau rounding would decide.
 
     Does not show how much a step changes: a curve that falls at once and one that falls at the
     end can both score -1. Where most of a map is 0, the sum stands still and tied ranks decide.
     """
-    return _spearman(_distances(curve, "insertion", "IS"), curve.saliency)
+    return _spearman(curve, _distances(curve, "insertion", "IS"))
 
 
 def deletion_spearman(curve: Curve) -> float:
@@ -87,7 +96,7 @@ def deletion_spearman(curve: Curve) -> float:
 
     Does not show how much a step changes; where most of a map is 0, tied ranks decide.
     """
-    return _spearman(_distances(curve, "deletion", "DS"), curve.saliency)
+    return _spearman(curve, _distances(curve, "deletion", "DS"))
 
 
 def ipgs(curve: Curve) -> float:
@@ -129,6 +138,12 @@ def sparsity(heatmap: ArrayLike) -> float:
 
 def _distances(curve: Curve, kind: Kind, metric: str) -> NDArray[np.float64]:
     require_kind(curve, metric, kind)
+    lowest = float(curve.original.min())
+    if lowest < 0:
+        raise Undefined(
+            Reason.NEGATIVE_SCORE,
+            f"{metric} is of scores of 0 and more; the image has one of {lowest:g}.",
+        )
     strength = _strength(curve)
     if strength == 0:
         raise Undefined(
@@ -144,10 +159,11 @@ def _strength(curve: Curve) -> float:
     return float(np.square(curve.original).sum())
 
 
-def _spearman(distances: NDArray[np.float64], saliency: NDArray[np.float64]) -> float:
+def _spearman(curve: Curve, distances: NDArray[np.float64]) -> float:
     from scipy.stats import spearmanr
 
-    return float(spearmanr(distances, saliency).statistic)
+    same = np.round(distances / (ROUNDING * _strength(curve)))
+    return float(spearmanr(same, curve.saliency).statistic)
 
 
 _INFINITE = float("inf")

@@ -21,7 +21,7 @@ from explainers.engine import score_batches
 from explainers.errors import ExplainerError
 from explainers.images import check_image
 from explainers.metrics import Metric, Reason, Undefined
-from explainers.metrics.curves import blurred
+from explainers.metrics.curves import ROUNDING, blurred
 from explainers.metrics.maps import check_map, check_mask, order, require_varied
 from explainers.parameters import choice, fraction, whole
 
@@ -141,8 +141,9 @@ def scg(gain: Gain) -> float:
 
     How much of the confidence that the base image loses comes back with the mask's pixels. 1: all;
     0: none. The paper says 0 to 1; it is below 0 where the pixels lower the score (kept: ours) and
-    above 1 where they raise it beyond the whole image's. Undefined where p(image) <= p(base),
-    which depends on the image alone and so leaves it out for all methods alike.
+    above 1 where they raise it beyond the whole image's. Undefined where p(image) is no higher
+    than p(base), to a millionth of itself (what lies below is rounding: ours), which depends on the
+    image alone and so leaves it out for all methods alike.
 
     Does not show how many pixels were needed (compare masks of one size only), nor the values and
     the order within the mask.
@@ -158,8 +159,9 @@ def ccg(gain: Gain) -> float:
     where the mask has been grown until its hybrid image is predicted to show the class; A is its
     area then and N the image's. The paper says 0 to N. 1: as much as the whole image. Negative
     where the base image is predicted as the class already and the pixels lower its score (kept).
-    Undefined where p(image) <= p(base), and where the class is not predicted after the last
-    dilation: compare methods on the images that all of them have (`outcomes.in_common`).
+    Undefined where p(image) is no higher than p(base) as for SCG, and where the class is not
+    predicted after the last dilation: compare methods on the images that all of them have
+    (`outcomes.in_common`).
 
     Does not show whether the grown mask still follows the map: it depends on the mask's shape, as
     scattered pixels grow faster than a compact region.
@@ -193,12 +195,17 @@ def ccg_published(gain: Gain) -> float:
 
 def _lost(gain: Gain) -> float:
     """What the base image has lost of the image's score."""
-    if gain.original <= gain.base:
+    if not _falls(gain.original, gain.base):
         raise Undefined(
             Reason.BASE_NOT_LOWER,
             f"The base image scores {gain.base:g}, the image {gain.original:g}.",
         )
     return gain.original - gain.base
+
+
+def _falls(original: float, base: float) -> bool:
+    """Whether the base image scores lower than the image, by more than rounding."""
+    return original - base > ROUNDING * abs(original)
 
 
 def _published(gain: Gain) -> Gain:
@@ -295,7 +302,7 @@ class _Growth:
             )
             for mask, rings in enumerate(self.rings)
         ]
-        if original[self.index] <= base[self.index]:
+        if not _falls(float(original[self.index]), float(base[self.index])):
             return found
         while True:
             for (mask, grown), one in zip(ways, scores, strict=True):

@@ -31,9 +31,11 @@ def check_map(
             f"The {name} has {array.shape[0]} x {array.shape[1]} values, the image "
             f"{size[0]} x {size[1]} pixels; expected the same."
         )
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore"):  # of a wider kind of number; found below
+        values = array.astype(np.float64)
+    if not np.isfinite(values).all():
         raise ExplainerError(f"The {name} has values that are NaN or infinite.")
-    return array.astype(np.float64)
+    return values
 
 
 def check_mask(mask: ArrayLike, size: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
@@ -67,4 +69,6 @@ def min_max(heatmap: NDArray[np.float64]) -> NDArray[np.float64]:
     """The map scaled to 0..1; Undefined for a constant one."""
     require_varied(heatmap)
     low, high = heatmap.min(), heatmap.max()
+    if high / 2 - low / 2 > np.finfo(np.float64).max / 2:  # the difference would be infinite
+        return min_max(heatmap / 2)
     return (heatmap - low) / (high - low)

@@ -9,7 +9,7 @@ same for another class does not explain the class (Sixt et al. 2020).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.metrics import Metric, Reason, Undefined
 from explainers.metrics.maps import check_map, min_max, require_varied
-from explainers.metrics.outcomes import Outcome, outcome, summary
+from explainers.metrics.outcomes import Outcome, Summary, outcome, summary
 from explainers.parameters import whole
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _WINDOW = 7  # pixels, of SSIM
 @dataclass(frozen=True)
 class Likeness:
     """How like two maps are: 1 for the same; each is a number or why there is none.
+
+    A constant map has none; maps of fewer than 7 x 7 pixels have no structural similarity.
 
     spearman: rank correlation of the maps, -1..1. spearman_absolute: of their absolute values.
     ssim: structural similarity of the min-max scaled maps, -1..1.
@@ -55,14 +57,9 @@ class Step:
 
 
 def likeness(first: ArrayLike, second: ArrayLike) -> Likeness:
-    """Compare two maps `(H, W)` of one image, at least 7 x 7."""
+    """Compare two maps `(H, W)` of one image."""
     one = check_map(first)
     other = check_map(second, one.shape)
-    if min(one.shape) < _WINDOW:
-        raise ExplainerError(
-            f"The heatmap has {one.shape[0]} x {one.shape[1]} values; "
-            f"expected at least {_WINDOW} x {_WINDOW} to compare structure."
-        )
     return Likeness(
         spearman=outcome(_spearman, one, other),
         spearman_absolute=outcome(_spearman, np.abs(one), np.abs(other)),
@@ -120,32 +117,36 @@ def cascading_randomisation(
         yield Step(layer, likeness(own, _map(factory(randomised), image, target)))
 
 
-def cascading_mean(
-    factory: Factory,
-    classifier: Classifier,
-    image: ArrayLike,
-    target: str | int,
-    *,
-    seed: int = 0,
-) -> float:
+def cascading_mean(steps: Sequence[Step]) -> float:
     """Cascading randomisation (Adebayo et al. 2018) in one number (ours): lower is better.
 
-    The mean over layers of Spearman's rank correlation of the network's map with that of the
-    network randomised from the output down to this layer. From -1 to 1 (the map does not depend on
-    the weights at all); about 0 where the first layer already changes everything.
+    steps: of `cascading_randomisation`. The mean over layers of Spearman's rank correlation of the
+    network's map with that of the network randomised from the output down to this layer. From -1
+    to 1 (the map does not depend on the weights at all); about 0 where the first layer already
+    changes everything.
 
     Undefined where the network's map is constant, or that of every randomised one; steps with a
-    constant map have no correlation and do not enter the mean. Does not show that a map is right,
-    only that it depends on the network; nor where it stops depending (`cascading_randomisation`
-    does). Sampled methods differ by their own chance too.
+    constant map have no correlation and do not enter the mean: `cascading_constant` says how many
+    they are. Does not show that a map is right, only that it depends on the network; nor where it
+    stops depending (the steps do). Sampled methods differ by their own chance too.
     """
-    steps = cascading_randomisation(classifier, factory, image, target, seed=seed)
-    found = summary([step.likeness.spearman for step in steps])
+    found = _correlations(steps)
     if not found.values:
         raise Undefined(
             Reason.CONSTANT_MAP, "The map is constant, or that of every randomised network is."
         )
     return found.mean
+
+
+def cascading_constant(steps: Sequence[Step]) -> float:
+    """The share of layers that have no part in `cascading_mean` (ours): neither way is better.
+
+    From 0 to 1: of the steps, those whose map is constant. Read it beside the mean, which is over
+    the others alone. Undefined where the network's own map is constant, or that of every
+    randomised one: there is no mean then.
+    """
+    cascading_mean(steps)
+    return 1 - len(_correlations(steps).values) / len(steps)
 
 
 def random_logit(
@@ -157,8 +158,9 @@ def random_logit(
     From -1 to 1 (the same map whatever class it is asked for; so for class-agnostic methods, by
     definition).
 
-    Undefined where one of the maps is constant. Does not show whether either map is right; where
-    both classes are there and rest on the same pixels, like maps are in order.
+    Undefined where one of the maps is constant, and for maps of fewer than 7 x 7 pixels. Does not
+    show whether either map is right; where both classes are there and rest on the same pixels, like
+    maps are in order.
     """
     classifier = explainer.classifier
     index = classifier.index(target)
@@ -168,8 +170,12 @@ def random_logit(
     drawn = int(np.random.default_rng(whole("seed", seed, minimum=0)).choice(others))
     found = likeness(_map(explainer, image, index), _map(explainer, image, drawn)).ssim
     if isinstance(found, Reason):
-        raise Undefined(found, f"The map of {target!r} or of output {drawn} is constant.")
+        raise Undefined(found, f"The maps of {target!r} and of output {drawn}: {found}.")
     return found
+
+
+def _correlations(steps: Sequence[Step]) -> Summary:
+    return summary([step.likeness.spearman for step in steps])
 
 
 def _map(explainer: Explainer, image: ArrayLike, target: str | int) -> NDArray[np.float32]:
@@ -187,6 +193,10 @@ def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _ssim(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     from skimage.metrics import structural_similarity
 
+    if min(one.shape) < _WINDOW:
+        raise Undefined(
+            Reason.SMALL_MAP, f"The map is smaller than {_WINDOW} x {_WINDOW}, SSIM's window."
+        )
     return float(
         structural_similarity(min_max(one), min_max(other), data_range=1.0, win_size=_WINDOW)
     )
@@ -234,7 +244,7 @@ METRICS = (
         name="cascading-randomisation",
         label="Cascading randomisation",
         function=cascading_mean,
-        needs=("factory", "classifier", "image", "target"),
+        needs=("cascade",),
         map_of="target",
         better="lower",
         low=-1.0,
@@ -242,6 +252,19 @@ METRICS = (
         source="Adebayo et al. 2018; the mean over layers is ours",
         shows="whether the map depends on the weights",
         does_not_show=_MAY_BE_WRONG,
+    ),
+    Metric(
+        name="cascading-constant",
+        label="Cascading, constant maps",
+        function=cascading_constant,
+        needs=("cascade",),
+        map_of="target",
+        better=None,
+        low=0.0,
+        high=1.0,
+        source="ours",
+        shows="how many layers have no part in cascading-randomisation: their map is constant",
+        does_not_show="whether the other maps depend on the weights",
     ),
     Metric(
         name="random-logit",

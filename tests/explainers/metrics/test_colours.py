@@ -114,6 +114,15 @@ def test_random_colours_do_not_follow_the_order_of_ties(recorder):
     assert abs(red - 900) < 4 * np.sqrt(1800 * 0.25)
 
 
+def test_random_colours_are_not_those_of_the_ties_generator(recorder):
+    """Whoever knows the order of ties knows nothing of the colours."""
+    image, maps = np.full((6, 7, 3), 7), np.random.default_rng(0).normal(size=(2, 6, 7))
+    box, seen = recorder
+    ca_deletion_curve(box, image, maps, COLOURS, random_colours=True, steps=2, seed=5)
+    same = COLOURS[np.random.default_rng(5).integers(2, size=(6, 7))]
+    assert (seen[0][-1] == same).all(-1).mean() < 0.8
+
+
 def test_of_equal_colours_the_first(recorder):
     box, seen = recorder
     maps = np.stack([np.arange(4.0).reshape(2, 2)] * 2)

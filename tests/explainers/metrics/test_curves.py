@@ -264,6 +264,10 @@ def test_a_map_that_varies_at_all_has_a_curve(recorder, kind):
         (HEATMAP[None], r"of shape \(1, 4, 6\); expected numbers \(H, W\)"),
         (np.where(HEATMAP == 5, np.nan, HEATMAP), "values that are NaN or infinite"),
         (np.where(HEATMAP == 5, np.inf, HEATMAP), "values that are NaN or infinite"),
+        (
+            HEATMAP.astype(np.longdouble) * np.longdouble("1e4000"),
+            "values that are NaN or infinite",
+        ),
         (HEATMAP.astype(str), "expected numbers"),
         ([[1, 2], [3]], "rows of unequal length"),
     ],

@@ -217,6 +217,42 @@ def test_naive_scores_of_a_network(make_network, picture):
     np.testing.assert_allclose(found, (area, spearman, falls), rtol=1e-9)
 
 
+def along(kind, scores, saliency=None):
+    """A curve of one class with these scores."""
+    steps = len(scores)
+    values = np.arange(steps, dtype=float) if saliency is None else np.array(saliency, float)
+    scores = np.array(scores, float).reshape(steps, -1)
+    return Curve(kind, np.linspace(0, 1, steps), scores, values, 0, "black")
+
+
+def test_steps_of_a_plateau_share_a_rank():
+    """d: 0 0 0 0 .5, but for a billionth up and down; saliency 0 1 2 3 4.
+
+    Ranks 2.5 2.5 2.5 2.5 5, deviations -.5 (four times) and 2; of saliency -2 -1 0 1 2: products
+    1 + .5 + 0 - .5 + 4 = 5; squares 5 and 10: 5 / sqrt(50).
+    """
+    noise = np.array([0, 3e-9, 1e-9, 2e-9, 0])
+    fall = np.array([1, 1, 1, 1, 0.5])
+    expected = 5 / 50**0.5
+    assert deletion_spearman(along("deletion", fall - noise)) == pytest.approx(expected)
+    assert insertion_spearman(along("insertion", (fall - noise)[::-1])) == pytest.approx(-expected)
+    # The control: a thousandth is no rounding. d ranks 1 4 2 3 5: 4 - 1 + 0 + 0 + 4 = 7 of 10.
+    assert deletion_spearman(along("deletion", fall - 1e6 * noise)) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("kind", "scores"), [("deletion", DELETION), ("insertion", INSERTION)])
+def test_a_score_below_0_of_the_image_has_no_distance(kind, scores):
+    """(.8, -.5) to (.2, -2): the second class falls, and d would count that as a gain."""
+    change = np.array([[0.8, -0.5], [0.2, -2.0]])
+    for score in scores:
+        with pytest.raises(Undefined, match="the image has one of -0.5") as caught:
+            score(along(kind, change if kind == "deletion" else change[::-1]))
+        assert caught.value.reason is Reason.NEGATIVE_SCORE
+        # The control: along the curve alone scores may be below 0.
+        change_later = np.array([[0.8, 0.0], [0.2, -2.0]])
+        score(along(kind, change_later if kind == "deletion" else change_later[::-1]))
+
+
 # -- sparsity ------------------------------------------------------------------------------------
 
 
@@ -235,6 +271,11 @@ def test_sparsity_of_one_pixel_and_of_all_but_one():
     heatmap[2, 3] = 7
     assert sparsity(heatmap) == pytest.approx(40)
     assert sparsity(-heatmap) == pytest.approx(40 / 39)
+
+
+def test_sparsity_of_values_whose_difference_would_be_infinite():
+    """-1.5e308 0 1.5e308 -> 0 1/2 1, mean 1/2."""
+    assert sparsity(np.array([[-1.5e308, 0, 1.5e308]])) == pytest.approx(2)
 
 
 def test_sparsity_of_a_constant_map():

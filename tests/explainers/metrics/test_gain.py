@@ -1,5 +1,7 @@
 """SCG and CCG on scores that one can add up by hand, and against Algorithm 1 step by step."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -183,6 +185,32 @@ def test_a_base_image_that_scores_as_high_leaves_the_image_out(black_box):
     corner = black_box(lambda x: 1 - x[:, 0, -1] / 255 + x[:, 0, 0] / 255)
     there = {"one": pixel(0, 0, (30, 30))}
     assert scg(gains(corner, image, 0, there, base="zeros")["one"]) == pytest.approx(1)
+
+
+def test_pixels_that_change_nothing_count_by_the_published_rule_too():
+    """004 §5.2: p(hybrid) >= p(base) counts."""
+    gain = Gain(0.8, 0.2, 0.2, 4, 16, dilations=0, accurate=0.2, accurate_area=4)
+    assert scg_published(gain) == scg(gain) == 0
+    assert ccg_published(gain) == ccg(gain) == 0
+    with pytest.raises(Undefined):  # the control: a little lower does not
+        scg_published(replace(gain, hybrid=0.199))
+
+
+@pytest.mark.parametrize(("lost", "counts"), [(2e-7, False), (5e-7, True)])
+def test_a_base_image_that_scores_lower_by_rounding_leaves_the_image_out(black_box, lost, counts):
+    """Of a score of .4, a millionth is 4e-7."""
+    score = black_box(
+        lambda x: 0.4 - lost * (1 - x.mean((1, 2, 3), dtype=np.float64)[:, None] / 100)
+    )
+    masks = {"one": pixel(2, 2)}  # predicted at once: there is no other class
+    gain = gains(score, IMAGE, 0, masks, base="zeros", predicted="largest")["one"]
+    assert (gain.dilations is not None) == counts
+    if counts:
+        assert scg(gain) == pytest.approx(1 / 25, rel=0.2)
+    else:
+        with pytest.raises(Undefined) as caught:
+            scg(gain)
+        assert caught.value.reason is Reason.BASE_NOT_LOWER
 
 
 def test_a_class_that_is_never_predicted_has_no_ccg(weighted, black_box):

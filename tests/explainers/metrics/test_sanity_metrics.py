@@ -7,7 +7,10 @@ from skimage.metrics import structural_similarity
 from explainers import Classifier, Explainer, ExplainerError, Occlusion, Partial, create, registry
 from explainers.metrics import Reason, Undefined
 from explainers.metrics.sanity import (
+    Likeness,
+    Step,
     cascade,
+    cascading_constant,
     cascading_mean,
     cascading_randomisation,
     likeness,
@@ -74,12 +77,18 @@ def test_a_constant_map_is_like_nothing():
     [
         (MAP, MAP[:, :9], "The heatmap has 12 x 9 values, the image 12 x 10"),
         (MAP, np.full(MAP.shape, np.nan), "NaN"),
-        (MAP[:6], MAP[:6], "The heatmap has 6 x 10 values; expected at least 7 x 7"),
     ],
 )
 def test_unusable_maps(one, other, sentence):
     with pytest.raises(ExplainerError, match=sentence):
         likeness(one, other)
+
+
+def test_small_maps_have_ranks_but_no_structure():
+    found = likeness(MAP[:6], 2 * MAP[:6])
+    assert found.spearman == pytest.approx(1)
+    assert found.ssim is Reason.SMALL_MAP
+    assert likeness(MAP[:7], MAP[:7]).ssim == pytest.approx(1)  # the control: 7 rows are enough
 
 
 # -- cascading randomisation -------------------------------------------------------------------
@@ -223,8 +232,33 @@ def test_cascading_randomisation_by_hand():
     (step,) = cascading_randomisation(classifier, pixels, image, 1, seed=4)
     assert step.layer == name
     assert step.likeness.spearman == pytest.approx(wanted, abs=1e-3)
-    assert cascading_mean(pixels, classifier, image, 1, seed=4) == pytest.approx(wanted, abs=1e-3)
+    assert cascading_mean([step]) == pytest.approx(wanted, abs=1e-3)
     assert abs(wanted) < 0.35
+
+
+def test_cascading_randomisation_of_a_small_map():
+    """Ranks need no window: 4 x 5 pixels."""
+    weights = np.random.default_rng(5).normal(size=(4, 5, 2)).astype(np.float32)
+    image = np.full((4, 5, 1), 100.0)
+    steps = list(cascading_randomisation(linear(weights), pixels, image, 1))
+    assert np.isfinite(cascading_mean(steps))
+    assert steps[0].likeness.ssim is Reason.SMALL_MAP
+
+
+def steps_of(*correlations):
+    return [Step("layer", Likeness(one, one, one)) for one in correlations]
+
+
+def test_layers_with_a_constant_map_are_counted_beside_the_mean():
+    """Two of four layers count: (.5 + .1) / 2."""
+    constant = Reason.CONSTANT_MAP
+    steps = steps_of(0.5, constant, 0.1, constant)
+    assert cascading_mean(steps) == pytest.approx(0.3)
+    assert cascading_constant(steps) == 0.5
+    assert cascading_constant(steps_of(0.5, 0.1)) == 0
+    for score in (cascading_mean, cascading_constant):
+        with pytest.raises(Undefined):
+            score(steps_of(constant, constant))
 
 
 def test_a_map_of_the_image_stays_and_one_of_the_network_changes(classifier, picture):
@@ -232,13 +266,14 @@ def test_a_map_of_the_image_stays_and_one_of_the_network_changes(classifier, pic
     assert len(stays) == 3
     assert all(step.likeness.spearman == pytest.approx(1) for step in stays)
     assert all(step.likeness.ssim == pytest.approx(1) for step in stays)
-    changes = cascading_mean(lambda c: Occlusion(c, box=4), classifier, picture, "dog")
-    assert changes < 0.8 * cascading_mean(Brightness, classifier, picture, "dog")
+    occluded = cascading_randomisation(classifier, lambda c: Occlusion(c, box=4), picture, "dog")
+    assert cascading_mean(list(occluded)) < 0.8 * cascading_mean(stays)
 
 
 def test_a_constant_map_is_counted(classifier):
     with pytest.raises(Undefined) as caught:
-        cascading_mean(Brightness, classifier, np.full((24, 24, 3), 7.0), "dog")
+        flat = np.full((24, 24, 3), 7.0)
+        cascading_mean(list(cascading_randomisation(classifier, Brightness, flat, "dog")))
     assert caught.value.reason is Reason.CONSTANT_MAP
 
 
@@ -276,6 +311,13 @@ def test_one_class_has_no_other(black_box):
     one = black_box(lambda x: x[:, 0, 0, :1])
     with pytest.raises(ExplainerError, match="needs a second class"):
         random_logit(pixels(one), np.zeros((8, 8, 1)), 0)
+
+
+def test_small_maps_have_no_random_logit():
+    weights = np.random.default_rng(7).normal(size=(6, 9, 2)).astype(np.float32)
+    with pytest.raises(Undefined) as caught:
+        random_logit(pixels(linear(weights)), np.full((6, 9, 1), 100.0), 0)
+    assert caught.value.reason is Reason.SMALL_MAP
 
 
 def test_constant_maps_have_no_random_logit(black_box):
