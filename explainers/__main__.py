@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +20,8 @@ from explainers import metrics
 from explainers.classifier import CLASS_AGNOSTIC, Classifier, Target
 from explainers.errors import ExplainerError
 from explainers.evaluation.command import add_evaluate
-from explainers.images import load_image
-from explainers.preprocessing import PREPROCESSINGS
+from explainers.images import fitted, read
+from explainers.preprocessing import HELP, scales_pixels
 from explainers.registry import available, create, method, parameters
 from explainers.render import above, overlay
 
@@ -34,6 +36,14 @@ EXAMPLE = """example:
       --target horse --out overlay.png --raw map.npy
 """
 
+NOT_PREPROCESSED = (
+    "note: no preprocessing was asked for, and the network has no Rescaling layer of its own: it "
+    "gets 0..255 as they are. Where it was trained on other values, name them with --preprocess."
+)
+
+# A score below which a map of it says next to nothing; of softmax and sigmoid only.
+FAINT = 0.01
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for unusable input, 130 when interrupted.
@@ -43,10 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
     except ExplainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `list | head`: whoever read has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted; nothing was written.", file=sys.stderr)
         return 130
@@ -71,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         help="one heatmap of one image",
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     explain.add_argument("image", metavar="IMAGE", help="a photograph; cut and resized to fit")
     explain.add_argument("--model", required=True, metavar="M.keras", help="the Keras network")
@@ -90,9 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--labels", metavar="A,B,C or FILE", help="comma-separated, or a file with one per line"
     )
-    explain.add_argument(
-        "--preprocess", default="none", metavar="NAME", help=f"{', '.join(PREPROCESSINGS)}"
-    )
+    explain.add_argument("--preprocess", metavar="NAME", help=HELP)
     explain.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the method"
     )
@@ -101,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     explain.set_defaults(run=_explain)
     add_evaluate(commands, labels=_labels, setting=_setting)
     return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Names such as mc-rise are not torn in two."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -165,23 +185,48 @@ def _explain(options: argparse.Namespace) -> None:
             "index, or --class-agnostic for the whole prediction."
         )
     chosen = dict(_setting(text) for text in options.set)
+    labels = _labels(options.labels)
+    photograph = read(options.image)  # before TensorFlow, which takes seconds
     classifier = Classifier.from_keras(
-        options.model, labels=_labels(options.labels), preprocess=options.preprocess
+        options.model, labels=labels, preprocess=options.preprocess or "none"
     )
     explainer = create(options.method, classifier, **chosen)
-    image = load_image(options.image, classifier.input_shape)
-    steps = explainer.iter_explain(image, _target(options.target, classifier))
+    image = fitted(photograph, classifier.input_shape)
+    target = _target(options.target, classifier)
+    steps = explainer.iter_explain(image, target)
+    if options.preprocess is None and not scales_pixels(classifier.model):
+        print(NOT_PREPROCESSED, file=sys.stderr)
+    _say_scores(classifier, image, None if found.class_agnostic else target)
     heatmap = _with_progress(steps)
     picture = overlay(image, above(explainer.support(heatmap), found.baseline))
     _write(picture, heatmap, out, raw)
     print(f"{out}" if raw is None else f"{out} {raw}")
 
 
+def _say_scores(classifier: Classifier, image: NDArray[np.uint8], target: Target | None) -> None:
+    """What is explained and the three highest labels; a caution where that is next to nothing."""
+    scores = classifier.predict(image[np.newaxis], batch_size=1)[0]
+    said = [f"{classifier.labels[at]} {scores[at]:.3g}" for at in np.argsort(-scores, stable=True)]
+    if target is None or target is CLASS_AGNOSTIC:
+        at, what = int(scores.argmax()), "the whole prediction"
+    else:
+        at = classifier.indices(target)[0]
+        what = f"{classifier.labels[at]} {scores[at]:.3g}"
+    print(f"explained: {what}; highest: {', '.join(said[:3])}")
+    if scores[at] < FAINT and classifier.activation != "linear":
+        print(
+            f"caution: the network gives {classifier.labels[at]} a score of {scores[at]:.3g}, so "
+            "the map explains next to nothing. Are label, image and --preprocess right?",
+            file=sys.stderr,
+        )
+
+
 def _with_progress(steps: Iterator[Partial]) -> NDArray[np.float32]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("explaining", total=None)
         for step in steps:
             progress.update(task, completed=step.done, total=step.total)
@@ -243,22 +288,40 @@ def _writable(text: str, suffix: str) -> Path:
 def _labels(text: str | None) -> list[str] | None:
     if text is None:
         return None
+    if os.path.isdir(text):
+        raise ExplainerError(f"--labels {text} is a folder; expected a file with one per line.")
     if not os.path.isfile(text):  # unlike Path.is_file, also for a text too long for a file's name
+        if _looks_like_a_file(text):
+            raise ExplainerError(
+                f"There is no file of labels {text}; expected one with a label per line, or the "
+                "labels, comma-separated."
+            )
         return [label.strip() for label in text.split(",")]
     try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise ExplainerError(f"{text} cannot be read as a list of labels, one per line.") from None
+        lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ExplainerError(f"{text} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ExplainerError(
+            f"{text} cannot be read as a list of labels, one per line: it is no UTF-8 text; save "
+            "it as UTF-8."
+        ) from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def _looks_like_a_file(text: str) -> bool:
+    """One name with a folder in it, or with an ending such as .txt."""
+    return "," not in text and bool(re.search(r"[/\\]|\.\w+$", text.strip()))
 
 
 def _target(text: str | None, classifier: Classifier) -> Target:
     if text is None:
         return CLASS_AGNOSTIC
-    if text not in classifier.labels and text.isdecimal():
-        if len(text) > 9:
+    if text not in classifier.labels and re.fullmatch(r"-?\d+", text):
+        digits = len(text.removeprefix("-"))
+        if digits > 9:
             raise ExplainerError(
-                f"--target is a number of {len(text)} digits; "
+                f"--target is a number of {digits} digits; "
                 f"the classifier has {len(classifier.labels)} outputs, from 0."
             )
         return int(text)

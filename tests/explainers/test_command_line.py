@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -22,6 +25,8 @@ def folder(tmp_path_factory, network):
     path = tmp_path_factory.mktemp("command-line")
     network.save(path / "network.keras")
     (path / "labels.txt").write_text("cat\ndog\n\nhorse\n")
+    (path / "marked.txt").write_text("cat\ndog\nhorse\n", encoding="utf-8-sig")
+    (path / "latin.txt").write_text("cat\nchien\nfen\u00eatre\n", encoding="latin-1")
     picture = np.random.default_rng(1).integers(0, 256, (40, 60, 3)).astype(np.uint8)
     Image.fromarray(picture).save(path / "picture.png")
     return path
@@ -60,6 +65,29 @@ def test_list_names_methods_and_parameters(capsys):
         assert text in shown
 
 
+def test_who_has_read_enough_of_a_list_hears_no_complaint():
+    """As `list | head -1`, at its hardest: nobody reads at all."""
+    listing = subprocess.Popen(
+        [sys.executable, "-u", "-m", "explainers", "list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    listing.stdout.close()
+    assert listing.stderr.read() == ""
+    assert listing.wait() == 0
+    listing.stderr.close()
+
+
+@pytest.mark.parametrize("columns", range(60, 100, 7))
+def test_help_tears_no_name_in_two(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        main(["explain", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert set(available()) <= set(words)
+
+
 def test_list_as_a_table_with_the_columns_of_the_paper(capsys):
     """000's Table 2: family, model-agnostic, class-agnostic, ground truth, hierarchical."""
     assert main(["list", "--markdown"]) == 0
@@ -96,14 +124,73 @@ def test_explain_writes_the_overlay_and_the_map(explain, folder, tmp_path, netwo
 
 
 @pytest.mark.parametrize(
-    ("labels", "target"), [("cat,dog,horse", "dog"), (None, "1"), ("cat,dog,horse", "1")]
+    ("labels", "target"),
+    [
+        ("cat,dog,horse", "dog"),
+        (None, "1"),
+        ("cat,dog,horse", "1"),
+        ("cat,-1,horse", "-1"),
+        ("St. Bernard,a/b.txt,horse", "a/b.txt"),
+        ("FOLDER/marked.txt", "1"),
+    ],
 )
-def test_labels_and_targets(explain, tmp_path, labels, target):
+def test_labels_and_targets(explain, folder, tmp_path, labels, target):
     assert explain() == 0
     expected = np.load(tmp_path / "map.npy")
     (tmp_path / "map.npy").unlink()
-    assert explain(labels=labels, target=target) == 0
+    assert explain(labels=labels and labels.replace("FOLDER", str(folder)), target=target) == 0
     assert (np.load(tmp_path / "map.npy") == expected).all()
+
+
+def test_the_mark_at_the_beginning_of_a_file_is_no_part_of_a_label(explain, folder):
+    assert explain(labels=str(folder / "marked.txt"), target="cat") == 0
+
+
+def test_the_score_that_is_explained_and_the_three_highest(explain, make_network, tmp_path, capsys):
+    network = scored(make_network(outputs=4), [0.0, np.log(3), -np.log(3), np.log(9)])
+    network.save(tmp_path / "network.keras")
+    chosen = {"model": str(tmp_path / "network.keras"), "labels": "cat,dog,horse,cow"}
+    assert explain(**chosen, target="horse") == 0
+    shown = capsys.readouterr()
+    highest = "highest: cow 0.9, dog 0.75, cat 0.5\n"
+    assert shown.out.startswith(f"explained: horse 0.25; {highest}")
+    assert shown.err == ""
+    assert explain(**chosen, method="edges", target=None, settings=[]) == 0
+    assert capsys.readouterr().out.startswith(f"explained: the whole prediction; {highest}")
+
+
+@pytest.mark.parametrize(
+    ("activation", "target", "cautious"),
+    [("sigmoid", "dog", True), ("sigmoid", "cat", False), ("linear", "dog", False)],
+)
+def test_a_caution_where_there_is_next_to_nothing_to_explain(
+    explain, make_network, tmp_path, capsys, activation, target, cautious
+):
+    scored(make_network(activation=activation), [0, -6, -9]).save(tmp_path / "network.keras")
+    assert explain(model=str(tmp_path / "network.keras"), target=target) == 0
+    caution = "caution: the network gives dog a score of 0.00247, so the map explains next to"
+    assert (caution in capsys.readouterr().err) is cautious
+
+
+def scored(network, scores):
+    """The network with the same scores, before its activation, for every image."""
+    network.layers[-1].set_weights([network.layers[-1].get_weights()[0] * 0, np.array(scores)])
+    return network
+
+
+def test_a_note_where_no_preprocessing_was_asked_for(explain, network, tmp_path, capsys):
+    """Not where it was, be it "none", nor where the network scales its pixels itself."""
+    import keras
+
+    own = keras.Sequential([keras.Input((24, 24, 3)), keras.layers.Rescaling(1 / 255), network])
+    own.save(tmp_path / "own.keras")
+    for changes, noted in (
+        ({"preprocess": None}, True),
+        ({"preprocess": "none"}, False),
+        ({"preprocess": None, "model": str(tmp_path / "own.keras")}, False),
+    ):
+        assert explain(**changes) == 0
+        assert ("note: no preprocessing was asked for" in capsys.readouterr().err) is noted
 
 
 def test_as_many_labels_as_there_are_outputs(explain, tmp_path, make_network):
@@ -183,14 +270,23 @@ def test_a_stride_of_none_and_offsets_of_none_reach_the_method(explain):
     [
         ({"target": None}, "--target is missing: multiscale explains one label"),
         ({"image": "absent.jpg"}, "There is no image file absent.jpg"),
+        ({"image": "absent.jpg", "model": "absent.keras"}, "There is no image file absent.jpg"),
         ({"image": "FOLDER/network.keras"}, "cannot be read as an image"),
         ({"model": "FOLDER/picture.png"}, "cannot be read as a Keras model"),
         ({"model": "absent.keras"}, "There is no model file"),
         ({"method": "magic"}, "There is no method 'magic'"),
         ({"target": "cow"}, "no label 'cow'; it has cat, dog, horse"),
         ({"target": "7"}, "no output 7"),
+        ({"target": "-1"}, "no output -1; the classifier has 3, from 0"),
+        ({"target": "-" + "9" * 12}, "--target is a number of 12 digits"),
         ({"labels": "cat,dog"}, "2 labels are given for a network with 3 outputs"),
         ({"labels": "FOLDER/network.keras"}, "cannot be read as a list of labels"),
+        ({"labels": "FOLDER/latin.txt"}, "latin.txt cannot be read as a list of labels, one per"),
+        ({"labels": "FOLDER/latin.txt"}, "it is no UTF-8 text; save it as UTF-8."),
+        ({"labels": "FOLDER"}, " is a folder; expected a file with one per line"),
+        ({"labels": "lables.txt"}, "There is no file of labels lables.txt; expected"),
+        ({"labels": "FOLDER/labels"}, "There is no file of labels"),
+        ({"labels": "..\\labels"}, "There is no file of labels"),
         ({"preprocess": "magic"}, "no preprocessing 'magic'"),
         ({"settings": ["size=3"]}, "multiscale has no parameter 'size'; it has depth"),
         ({"settings": ["depth"]}, "expected KEY=VALUE"),
