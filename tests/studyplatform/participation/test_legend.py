@@ -44,6 +44,7 @@ def test_the_colours_are_those_of_the_overlay() -> None:
         ("support", WORDS),
         ("influence", "Matters for the label: a little strongly"),
         ("answer", "Matters for the program's answer: a little strongly"),
+        ("edges", "Edges in the picture: a little strongly"),
     ],
 )
 def test_it_says_what_red_means(meaning: str, words: str) -> None:
