@@ -170,6 +170,23 @@ def test_the_map_of_the_whole_prediction(name, classifier, picture):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_a_target_is_needed_unless_the_method_knows_none(name, classifier, picture):
+    explainer = made(name, classifier)
+    calls = [explainer.explain, explainer.iter_explain]
+    if name in OF_NETWORK:
+        calls.append(lambda image: explainer.explain_batch(image[None])[0])
+    if registry.method(name).class_agnostic:
+        expected = explainer.explain(picture, CLASS_AGNOSTIC)
+        np.testing.assert_array_equal(explainer.explain(picture), expected)
+        if name in OF_NETWORK:
+            np.testing.assert_allclose(calls[-1](picture), expected, rtol=1e-5)
+        return
+    for call in calls:
+        with pytest.raises(ExplainerError, match=r"The target is missing: .* ALL, or CLASS_AGN"):
+            call(picture)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_the_registry_says_what_the_class_does(name):
     found = registry.method(name)
     assert found.load().class_agnostic is found.class_agnostic
