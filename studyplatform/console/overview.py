@@ -152,8 +152,8 @@ def next_step(
     if real.arrived == 0:
         return NextStep(
             "The study is open, and nobody has come yet.",
-            "Try it once in each condition with the preview links, then give the entry address "
-            "to participants.",
+            "Try it once in each condition with the preview links, let the first few in by the "
+            "pilot's link if you like, then give the entry address to participants.",
         )
     return NextStep(
         f"{real.completed} of {real.target} participants have completed, "
@@ -180,7 +180,8 @@ def _before_publishing(
     if not progress.complete:
         return NextStep(
             "The heatmaps are being rendered.",
-            "Nothing to do now: the bar below shows how far it is.",
+            "The bar below shows how far it is. Meanwhile see what else the check beside the tasks "
+            "finds, and swap what you do not like.",
         )
     if ready.obstacles:
         return NextStep(

@@ -29,6 +29,9 @@ from ..editor import (
 )
 from .common import version_of
 
+_MADE = (
+    "The study is a draft now. Change its design as you need it; the overview says what comes next."
+)
 _SAVED = {
     "none": "Saved. Tasks and heatmaps stay as they are.",
     "heatmaps": "Saved. The tasks stay; their heatmaps are asked for anew.",
@@ -79,7 +82,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
     form = NewStudyForm(
         request.POST if request.method == "POST" else None,
         request.FILES if request.method == "POST" else None,
-        initial={"study": request.GET.get("study", "")},
+        initial={name: request.GET.get(name, "") for name in ("study", "images", "classifier")},
         teams=selectors.teams_with_role(request.user, ROLES[Right.CHANGE]),
         studies=selectors.studies_for(request.user),
         image_sets=materials.image_sets_for(request.user),
@@ -89,7 +92,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         version, faults = _begin(request, form)
         if version:
-            messages.success(request, "The study is a draft now. Change its design as you need it.")
+            messages.success(request, _MADE)
             return redirect("console:design", slug=version.study.slug)
     return render(request, "console/study_new.html", {"form": form, "faults": faults})
 

@@ -52,7 +52,7 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
         "ready": ready,
         "job": ready.job,
         "next_step": next_step(study, version, progress, ready, real),
-        "entry_address": _entry_address(request, study, version),
+        **_entry_addresses(request, study, opened or version),
         "conditions": version.conditions.order_by("position"),
         "problems": problems_of(study),
         "run": run,
@@ -156,9 +156,14 @@ def _rendering_context(
     }
 
 
-def _entry_address(request: HttpRequest, study: Study, version: StudyVersion) -> str:
+def _entry_addresses(request: HttpRequest, study: Study, version: StudyVersion) -> dict[str, str]:
+    """Return the address as a panel expects it, and the bare one where that lets people in."""
     address = request.build_absolute_uri(reverse("participation:enter", args=[study.slug]))
-    return f"{address}?{panel_parameters(version.spec.recruitment)}"
+    recruitment = version.spec.recruitment
+    return {
+        "entry_address": f"{address}?{panel_parameters(recruitment)}",
+        "plain_address": address if recruitment.plain_links else "",
+    }
 
 
 def _source_order(source: str) -> int:

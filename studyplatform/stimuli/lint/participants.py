@@ -22,7 +22,7 @@ def _pay(material: Material) -> Iterator[Trouble]:
     if minimum is not None and hourly < minimum:
         needed = (minimum * pay.expected_minutes / 60).quantize(Decimal("0.01"), "ROUND_UP")
         yield Trouble(
-            f"{pay.base} {pay.currency} for {pay.expected_minutes} minutes are {hourly:.2f} "
+            f"{pay.base:.2f} {pay.currency} for {pay.expected_minutes} minutes are {hourly:.2f} "
             f"{pay.currency} an hour; Prolific's minimum is {minimum:.2f}, without any bonus.",
             f"Raise pay.base to at least {needed}, or shorten the study (pay.expected_minutes).",
             where="pay",
