@@ -203,7 +203,6 @@ def main() -> int:
     parser.add_argument("--zoom", action="store_true", help="also every page at 200 percent")
     options = parser.parse_args()
 
-    from .album_languages import second_preset
     from .studyplatform.browser import chromium
 
     path = chromium.executable()
@@ -226,6 +225,8 @@ def main() -> int:
         album.console = Console()
         album.console.print("Making a small study ...")
         version, server = make_site()
+        from .album_languages import second_preset  # its models need the settings
+
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
             participants(album, browser, server, version, options.zoom)
