@@ -80,11 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="of the curves")
     parser.add_argument("--seconds", type=float, default=60.0, help="per network and method")
     options = parser.parse_args(arguments)
+    networks = options.networks.split(",")
+    for name in networks:
+        if name not in NETWORKS:
+            parser.error(f"There is no network {name!r}; there are {', '.join(NETWORKS)}.")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     count = Count()
     print("| network | method | metrics | predictions | time / bare | quartiles | runs |")
     print("|---|---|---|---|---|---|---|")
-    for name in options.networks.split(","):
+    for name in networks:
         found = NETWORKS[name]
         if found.missing:
             print(found.missing, file=sys.stderr)

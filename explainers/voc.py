@@ -128,6 +128,24 @@ def photographs(folder: str | Path, split: str) -> list[Photograph]:
     return [_photograph(root, name) for name in found]
 
 
+def plain(folder: str | Path) -> list[Photograph] | None:
+    """The pictures that lie in a folder, by name, without annotations; named with their ending.
+
+    None for a folder that has a part of the layout, and where there is no such folder. Raises
+    ExplainerError where it holds no picture, or a damaged one.
+    """
+    root = Path(folder)
+    if not root.is_dir() or any((root / Path(part).parts[0]).is_dir() for part in FOLDERS):
+        return None
+    paths = sorted(path for path in root.iterdir() if path.suffix.lower() in ENDINGS)
+    if not paths:
+        raise ExplainerError(
+            f"{root} holds no picture ({', '.join(ENDINGS)}) and no folder of PASCAL VOC layout "
+            f"({', '.join(FOLDERS)})."
+        )
+    return [Photograph(path.name, path, _upright_size(path), ()) for path in paths]
+
+
 def names(folder: str | Path, split: str) -> list[str]:
     """The names in `ImageSets/Main/<split>.txt`, in its order."""
     root = Path(folder)

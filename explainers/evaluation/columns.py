@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -111,8 +111,9 @@ def parse(
     methods: comma-separated names of methods or "random"; NAME=METHOD for a method under another
     name; either with parameters, NAME=METHOD:key=value:key=value; NAME-thresholded for the
     published view of a column's maps. setting: reads "key=value". settings: "NAME.key=value"
-    each. seed: of every method that has one, unless it is set. agreement: names of columns.
-    metrics: of which CA-deletion brings its controls where `rise` and `mc-rise` are compared.
+    each, for values with commas too. seed: of every method that has one, unless it is set.
+    agreement: names of columns. metrics: of which CA-deletion brings its controls where `rise` and
+    `mc-rise` are compared.
     """
     chosen: dict[str, dict[str, Any]] = {}
     for text in settings:
@@ -121,7 +122,7 @@ def parse(
             raise ExplainerError(f"--set {text!r} is no setting; expected NAME.KEY=VALUE.")
         _put(chosen.setdefault(name, {}), name, *setting(rest))
     columns: dict[str, Column] = {}
-    for item in filter(None, map(str.strip, methods.split(","))):
+    for item in _items(methods):
         column = _column(item, setting, chosen, seed, columns)
         if column.name in columns:
             raise ExplainerError(f"--methods names {column.name} twice; give one another name.")
@@ -138,8 +139,29 @@ def parse(
     if agreement is not None:
         found += _agreements(agreement, columns)
     if any("ca-deletion" in metric.needs for metric in metrics):
-        found += _controls(found)
+        controls = _controls(found)
+        taken = [one.name for one in controls if one.name in columns]
+        if taken:
+            raise ExplainerError(
+                f"--methods names {taken[0]}, as a control of CA-deletion is called; give it "
+                "another name."
+            )
+        found += controls
     return found
+
+
+def _items(methods: str) -> list[str]:
+    """What stands between commas; ExplainerError where they seem to belong to a value."""
+    items = [one.strip() for one in methods.split(",") if one.strip()]
+    for before, item in pairwise(items):
+        known = item in (*registry.available(), RANDOM) or item.endswith(THRESHOLDED)
+        if ":" in before and not known and not set("=:") & set(item):
+            name = re.split("[=:]", before)[0].strip()
+            raise ExplainerError(
+                f"There is no method {item!r} (after {before}); a value with commas is given by "
+                f"--set {name}.KEY=A,B,C."
+            )
+    return items
 
 
 def _column(

@@ -15,15 +15,16 @@ from explainers.classifier import Classifier
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import parse
 from explainers.evaluation.drawn import DEMO, Drawing, drawings
-from explainers.evaluation.outputs import write_all
+from explainers.evaluation.outputs import require_all, write_all
 from explainers.evaluation.plan import TARGETS, Plan
 from explainers.evaluation.run import Watch, run
 from explainers.evaluation.store import Store
 from explainers.metrics import available as all_metrics
 from explainers.metrics import metric
 from explainers.metrics.curves import STEPS
+from explainers.parameters import whole
 from explainers.preprocessing import PREPROCESSINGS
-from explainers.voc import Photograph, photographs
+from explainers.voc import Photograph, photographs, plain
 
 EXAMPLE = """examples:
   the table of paper 000, with fewer images for the method that takes long:
@@ -41,8 +42,13 @@ grad-0=gradient,grad-5=gradient:dilations=5,c-mwp \\
   python -m explainers evaluate --data demo --out results --methods occlusion,lrp,random \
       --metrics relevance-inside,relevance-on-shortcut --target annotated --limit 50
 
+  a folder of pictures without annotations, and a parameter whose value has commas:
+  ... --data PICTURES --methods red=occlusion:box=20,random --set red.fill=255,0,0 \\
+      --metrics iauc,dauc,deletion
+
 An interrupted evaluation goes on where it was when the same command is run again; where all is
-done, that only writes the tables anew. Methods and images may be added, settings not changed.
+done, that only writes the tables anew. Methods and images may be added, settings not changed; a
+finished folder is not gone on with by a command that asks for less.
 """
 
 LOG_SECONDS = 60
@@ -61,10 +67,11 @@ def add_evaluate(commands: Any, *, labels: Labels, setting: Setting) -> None:
     )
     add = parser.add_argument
     add(
-        "--data", required=True, metavar="VOC_DIR",
-        help=f"a folder in PASCAL VOC layout; {DEMO!r} for the bundled drawn scenes",
+        "--data", required=True, metavar="DIR",
+        help="a folder in PASCAL VOC layout, or one of pictures alone; "
+        f"{DEMO!r} for the bundled drawn scenes",
     )  # fmt: skip
-    add("--split", default="val", metavar="NAME", help="a list in ImageSets/Main (val)")
+    add("--split", default="val", metavar="NAME", help="a list in ImageSets/Main, if any (val)")
     add(
         "--model", metavar="M.keras",
         help=f"the Keras network; with --data {DEMO} the bundled one where none is given",
@@ -80,7 +87,7 @@ def add_evaluate(commands: Any, *, labels: Labels, setting: Setting) -> None:
     add("--out", required=True, metavar="DIR", help="a new folder, or one to go on with")
     add(
         "--set", action="append", default=[], metavar="NAME.KEY=VALUE",
-        help="a parameter of one of the methods",
+        help="a parameter of one of the methods; its value may have commas",
     )  # fmt: skip
     add("--agreement", metavar="A,B,C", help="methods whose best pixels are intersected (scg, ccg)")
     add(
@@ -96,14 +103,19 @@ def add_evaluate(commands: Any, *, labels: Labels, setting: Setting) -> None:
     add("--steps", type=int, default=STEPS, help=f"of the curves ({STEPS})")
     add("--seed", type=int, default=0, help="of everything that is drawn by chance (0)")
     add("--sheet", type=int, default=6, metavar="N", help="photographs in the contact sheet (6)")
-    add("--keep-maps", action="store_true", help="keep every map, as DIR/maps/METHOD/IMAGE.npz")
+    add(
+        "--keep-maps", action="store_true",
+        help="keep every map, as DIR/maps/METHOD/IMAGE.npz; without it those of the contact sheet, "
+        "and those that other maps are made of",
+    )  # fmt: skip
     parser.set_defaults(run=lambda options: _evaluate(options, labels, setting))
 
 
 def _evaluate(options: argparse.Namespace, labels: Labels, setting: Setting) -> int:
     plan = _plan(options, labels, setting)
     store, explainers = Store(options.out, plan.settings()), plan.explainers()
-    with _Progress(plan, store) as progress:
+    require_all(plan, store)
+    with store.open(), _Progress(plan, store) as progress:
         failures = run(
             plan,
             store,
@@ -112,13 +124,16 @@ def _evaluate(options: argparse.Namespace, labels: Labels, setting: Setting) -> 
             sheet=options.sheet,
             keep_maps=options.keep_maps,
         )
+        written = write_all(
+            plan, store, failures, sheet_of=options.sheet, advance=progress.summed_up
+        )
     if progress.interrupted:
         print(
             f"interrupted; {progress.done} of {progress.total} are done, the same command goes on.",
             file=sys.stderr,
         )
         return 130
-    for path in write_all(plan, store, failures, images=options.sheet):
+    for path in written:
         print(path)
     for one in failures:
         where = one.image if one.column is None else f"{one.image} ({one.column})"
@@ -136,14 +151,17 @@ def _plan(options: argparse.Namespace, labels: Labels, setting: Setting) -> Plan
         agreement=options.agreement,
         metrics=metrics,
     )
-    limits = dict(_limit(text) for text in options.limit_for)
+    limits = _limits(options.limit_for)
+    whole("--sheet", options.sheet, minimum=0)
     if Path(options.out).is_file():
         raise ExplainerError(f"{options.out} is a file; expected a folder to write.")
     drawn = options.data == DEMO
     if options.model is None and not drawn:
         raise ExplainerError("--model is missing; expected the Keras network's file.")
     found: Sequence[Photograph | Drawing] = (
-        drawings(options.split) if drawn else photographs(options.data, options.split)
+        drawings(options.split)
+        if drawn
+        else plain(options.data) or photographs(options.data, options.split)
     )
     return Plan(
         _classifier(options, labels),
@@ -170,11 +188,16 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _limit(text: str) -> tuple[str, int]:
-    name, equals, count = text.partition("=")
-    if not (equals and count.strip().isdecimal()):
-        raise ExplainerError(f"--limit-for {text!r} is no limit; expected NAME=N.")
-    return name.strip(), int(count)
+def _limits(texts: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for text in texts:
+        name, equals, count = (part.strip() for part in text.partition("="))
+        if not (equals and count.isdecimal()):
+            raise ExplainerError(f"--limit-for {text!r} is no limit; expected NAME=N.")
+        if name in found:
+            raise ExplainerError(f"--limit-for is given twice for {name}.")
+        found[name] = int(count)
+    return found
 
 
 class _Progress(Watch):
@@ -244,11 +267,27 @@ class _Progress(Watch):
             self._console.print(f"{self.done} of {self.total} evaluated, {note}")
             self._said = now
 
+    def summed_up(self, done: int, total: int) -> None:
+        """So many means and intervals are worked out."""
+        self._bars.update(self._all, description="summing up", completed=done, total=total, note="")
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._said >= LOG_SECONDS:
+            self._console.print(f"{done} of {total} summed up")
+            self._said = now
+
     def time_left(self) -> str:
         """From the mean time of each column's images so far; columns not met yet are missing."""
         known = [name for name in self.left if self.seconds[name]]
         means = {name: sum(self.seconds[name]) / len(self.seconds[name]) for name in known}
         left = sum(means[name] * self.left[name] for name in known)
         more = any(self.left[name] for name in self.left if name not in means)
-        hours, minutes = divmod(round(left / 60), 60)
-        return f"{'over' if more else 'about'} {hours}:{minutes:02d} h left"
+        return f"{'over' if more else 'about'} {in_words(left)} left"
+
+
+def in_words(seconds: float) -> str:
+    """A time as people say it: in seconds, minutes, or hours."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * length:
+            return f"{round(seconds / length)} {unit}s"
+    count = max(1, round(seconds))
+    return f"{count} {'second' if count == 1 else 'seconds'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,6 @@ _LACKING = {
     Photograph: (("fixations", "shortcut", "heatmaps"), "photographs in VOC layout"),
     Drawing: (("fixations", "heatmaps"), "the demo's scenes"),
 }
-_PACKAGES = ("numpy", "scipy", "scikit-image", "keras", "Pillow")
 
 
 @dataclass(frozen=True)
@@ -129,22 +128,19 @@ class Plan:
 
     def settings(self) -> dict[str, Any]:
         """What the numbers depend on, for `Store`."""
-        import tensorflow
-
+        most = max(map(self.count, self.columns))
         return {
+            "edition": metrics.EDITION,
             "model": self.classifier.fingerprint(),
             "labels": list(self.classifier.labels),
             "preprocess": self.classifier.preprocess,
             "thresholds": self.classifier.thresholds,
-            "data": _fingerprint(self.photographs),
             "target": self.target,
             "metrics": [one.name for one in self.metrics],
             "steps": self.steps,
             "seed": self.seed,
-            "versions": {
-                **{name: version(name) for name in _PACKAGES},
-                "tensorflow": tensorflow.__version__,
-            },
+            "versions": metrics.versions(),
+            "images": {one.name: _fingerprint(one) for one in self.photographs[:most]},
             "methods": {
                 one.name: {
                     "kind": one.kind,
@@ -204,18 +200,21 @@ class Plan:
             )
 
 
-def _fingerprint(photographs: Sequence[Photograph | Drawing]) -> str:
-    """SHA-256 of the photographs' names, files and annotations.
+def _fingerprint(photograph: Photograph | Drawing) -> str:
+    """SHA-256 of a photograph's file and annotation.
 
-    Scenes follow from their names: one is drawn, to know how they are drawn.
+    A scene follows from its name: what counts is how scenes are drawn.
     """
-    digest = hashlib.sha256()
-    for number, one in enumerate(photographs):
-        if isinstance(one, Photograph):
-            digest.update(repr((one.name, one.objects)).encode())
-            digest.update(hashlib.sha256(one.path.read_bytes()).digest())
-        else:
-            digest.update(one.name.encode())
-            if number == 0:
-                digest.update(one.load((demo.SIZE, demo.SIZE, 3)).tobytes())
+    if isinstance(photograph, Drawing):
+        return _of_drawing()
+    digest = hashlib.sha256(repr(photograph.objects).encode())
+    try:
+        digest.update(hashlib.sha256(photograph.path.read_bytes()).digest())
+    except OSError as error:
+        raise ExplainerError(f"{photograph.path} cannot be read: {error.strerror}.") from None
     return digest.hexdigest()
+
+
+@cache
+def _of_drawing() -> str:
+    return hashlib.sha256(demo.scene(0).image.tobytes()).hexdigest()

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explainers.evaluation.statistics import CONFIDENCE, Group, Results
+from explainers.evaluation.statistics import CONFIDENCE, Group, Results, images
+from explainers.metrics.curves import changed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from explainers.evaluation.judging import Trace
+    from explainers.evaluation.statistics import Key
 
 RESAMPLES = 999
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222", "#8d99a6")
@@ -49,30 +53,56 @@ class MeanCurve:
 
 
 def mean_curves(results: Results, group: Group) -> list[MeanCurve]:
-    """One per method and kind of curve, over the images for which the method has such a curve."""
-    gathered: dict[tuple[bool, str, str], list[NDArray[np.float64]]] = {}
-    for column in group.columns:
-        for image in group.images:
-            of_image: dict[tuple[bool, str, str], list[Any]] = {}
-            for trace in results.store.judgement(column, image).traces:
-                key = (not trace.target, trace.kind, column)
-                of_image.setdefault(key, []).append(trace.values)
-            for key, values in of_image.items():
-                gathered.setdefault(key, []).append(np.mean(values, axis=0))
-    return [
-        _mean(column, whole, kind, np.array(values), results.plan.seed)
-        for (whole, kind, column), values in gathered.items()
-    ]
+    """One per method and kind of curve, over the images (and targets) for which all methods that
+    have such curves have one.
+    """
+    members, found = set(group.images), []
+    for (whole, kind), by_column in results.traces.items():
+        there = {one: by_column[one] for one in group.columns if one in by_column}
+        common = [
+            key
+            for key in next(iter(there.values()), {})
+            if key[0] in members and all(key in traces for traces in there.values())
+        ]
+        if common:
+            found += [
+                _mean(column, whole, kind, [traces[key] for key in common], common, results)
+                for column, traces in there.items()
+            ]
+    return found
 
 
-def _mean(column: str, whole: bool, kind: str, values: NDArray[np.float64], seed: int) -> MeanCurve:
+def _mean(
+    column: str,
+    whole: bool,
+    kind: str,
+    traces: Sequence[Trace],
+    keys: Sequence[Key],
+    results: Results,
+) -> MeanCurve:
+    """traces: one per key, an image and a target."""
+    names = list(dict.fromkeys(image for image, _ in keys))
+    place = {image: n for n, image in enumerate(names)}
+    owners = np.array([place[image] for image, _ in keys])
+    targets = np.bincount(owners)[:, None]
+    values = np.zeros((len(names), len(traces[0].values)))
+    np.add.at(values, owners, np.array([one.values for one in traces]))
+    values /= targets
+    steps = values.shape[1] - 1
+    fractions = np.mean([changed(steps, one.pixels) / one.pixels for one in traces], axis=0)
+    low, high = _interval(values, results.plan.seed)
+    return MeanCurve(column, whole, kind, fractions, values.mean(axis=0), low, high, len(values))
+
+
+def _interval(
+    values: NDArray[np.float64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     chance = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
     counts = np.zeros((RESAMPLES, len(values)))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], chance), 1 / len(values))
     outside = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(counts @ values, [outside, 100 - outside], axis=0)
-    fractions = np.linspace(0, 1, values.shape[1])
-    return MeanCurve(column, whole, kind, fractions, values.mean(axis=0), low, high, len(values))
+    return low, high
 
 
 def rows(curves: Sequence[MeanCurve]) -> Iterator[tuple[Any, ...]]:
@@ -94,8 +124,9 @@ def figure(curves: Sequence[MeanCurve]) -> dict[str, bytes]:
         drawn = Figure(figsize=(4.2 * len(panels) + 1.8, 3.6), layout="constrained")
         axes = drawn.subplots(1, len(panels), squeeze=False)[0]
         for panel, (whole, kind) in zip(axes, panels, strict=True):
-            _panel(panel, [one for one in curves if (one.whole, one.kind) == (whole, kind)], names)
-            panel.set_title(kind)
+            chosen = [one for one in curves if (one.whole, one.kind) == (whole, kind)]
+            _panel(panel, chosen, names)
+            panel.set_title(f"{kind}, {images(chosen[0].n)}")
             panel.set_ylabel(_WHAT[whole])
         handles = {line.get_label(): line for panel in axes for line in panel.get_lines()}
         drawn.legend(handles.values(), handles.keys(), loc="outside right center")

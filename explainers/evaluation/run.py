@@ -9,6 +9,7 @@ from explainers.base import Explainer
 from explainers.errors import ExplainerError
 from explainers.evaluation.columns import Column
 from explainers.evaluation.judging import Maps, Scene, explain, published
+from explainers.evaluation.lock import WriteError
 from explainers.evaluation.plan import Plan
 from explainers.evaluation.store import Store
 
@@ -46,9 +47,21 @@ def run(
     explainers: `plan.explainers()`.
     sheet: of how many images the maps are kept for a contact sheet; keep_maps: of all.
     An image that fails does not stop the others. Killed at any moment, the next run goes on with
-    the column and image at which this one was.
+    the column and image at which this one was. Raises WriteError at the first file that cannot be
+    written.
     """
-    store.open()
+    with store.open():
+        return _run(plan, store, explainers, watch or Watch(), sheet, keep_maps)
+
+
+def _run(
+    plan: Plan,
+    store: Store,
+    explainers: Mapping[str, Explainer],
+    watch: Watch,
+    sheet: int,
+    keep_maps: bool,
+) -> list[Failure]:
     failures: list[Failure] = []
     parents = {parent for column in plan.columns for parent in column.parents}
     for number, photograph in enumerate(plan.photographs):
@@ -61,13 +74,15 @@ def run(
             continue
         kept = {one.name for one in plan.columns} if keep_maps or number < sheet else parents
         try:
-            image = _Image(plan, store, plan.scene(photograph), explainers, kept, watch or Watch())
+            image = _Image(plan, store, plan.scene(photograph), explainers, kept, watch)
         except ExplainerError as error:
             failures.append(Failure(photograph.name, None, str(error)))
             continue
         for column in pending:
             try:
                 image.evaluate(column)
+            except WriteError:  # no fault of the image, and the next would fail alike
+                raise
             except ExplainerError as error:
                 failures.append(Failure(photograph.name, column.name, str(error)))
     return failures

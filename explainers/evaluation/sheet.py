@@ -36,7 +36,7 @@ def contact_sheet(results: Results, images: int) -> bytes | None:
         if any(kept):
             pixels = photograph.load(plan.classifier.input_shape)
             drawn = (_overlaid(pixels, *both) for both in zip(columns, kept, strict=True))
-            rows.append((_caption(plan, photograph.name, kept), [pixels, *drawn]))
+            rows.append((caption(plan, photograph.name, kept), [pixels, *drawn]))
     if not rows:
         return None
     across, down = SIDE + GAP, SIDE + FOOT
@@ -55,12 +55,12 @@ def contact_sheet(results: Results, images: int) -> bytes | None:
     return buffer.getvalue()
 
 
-def _caption(plan: Plan, image: str, kept: Sequence[Maps | None]) -> str:
-    """The image's name, and the label that its maps are of where they are of one."""
+def caption(plan: Plan, image: str, kept: Sequence[Maps | None]) -> str:
+    """The image's name, and what its maps are of."""
     for maps in kept:
         if maps is not None and maps.prediction is None and maps.targets:
             return f"{image}: {plan.classifier.labels[next(iter(maps.targets))]}"
-    return image
+    return f"{image}: whole prediction"
 
 
 def _overlaid(pixels: NDArray[np.uint8], column: Column, maps: Maps | None) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.evaluation.judging import Value, in_words
+from explainers.evaluation.columns import RANDOM
+from explainers.evaluation.judging import Trace, Value, in_words
 from explainers.evaluation.plan import Plan
 from explainers.evaluation.run import Failure
 from explainers.evaluation.store import Store
@@ -45,15 +47,31 @@ class Group:
 class Comparison:
     """One metric under one setting over a group's columns.
 
-    cells: by column. left_out: by column, how many images (or images times targets) have no part
-    in the means, by reason. without_target: images of the group that have no target at all.
+    cells: by column; values: by column the number of each image that counts, the mean over its
+    targets. left_out: by column, how many values have no part in the means, by reason: one per
+    image and target. images_left_out: of how many images these are, without those that only
+    another method lacks. several: whether an image may have several targets.
+    without_target: images of the group that have no target at all.
     """
 
     metric: Metric
     setting: str
     cells: dict[str, Cell]
+    values: dict[str, dict[str, float]]
     left_out: dict[str, dict[Reason, int]]
+    images_left_out: dict[str, dict[Reason, int]]
+    several: bool
     without_target: int
+
+    def ahead(self, column: str, other: str) -> tuple[int, int] | None:
+        """On how many of how many images it is better than another column; None where the metric
+        knows no better."""
+        mine, its = self.values.get(column, {}), self.values.get(other, {})
+        both = [(mine[image], its[image]) for image in mine if image in its]
+        if self.metric.better is None or not both:
+            return None
+        sign = 1 if self.metric.better == "higher" else -1
+        return sum(sign * one > sign * two for one, two in both), len(both)
 
 
 class Results:
@@ -62,15 +80,24 @@ class Results:
     def __init__(self, plan: Plan, store: Store, failures: Sequence[Failure] = ()) -> None:
         self.plan, self.store, self.failures = plan, store, tuple(failures)
         self.rows: list[tuple[str, str, Value]] = []  # image, column, value
+        self.traces: dict[tuple[bool, str], dict[str, dict[Key, Trace]]] = {}
+        """By whether they are of the whole prediction and kind, by column, image and target."""
+        self._cells: dict[tuple[str, str, str, tuple[Key, ...]], Cell] = {}
         for number, photograph in enumerate(plan.photographs):
             for column in plan.columns:
                 if number < plan.count(column) and store.has(column.name, photograph.name):
-                    found = store.judgement(column.name, photograph.name).values
-                    self.rows += [(photograph.name, column.name, value) for value in found]
+                    self._read(column.name, photograph.name)
         self._outcomes: dict[tuple[str, str], dict[str, dict[Key, Outcome]]] = {}
         for image, name, value in self.rows:
             by_column = self._outcomes.setdefault((value.metric, value.setting), {})
             by_column.setdefault(name, {})[image, value.target] = value.outcome
+
+    def _read(self, column: str, image: str) -> None:
+        found = self.store.judgement(column, image)
+        self.rows += [(image, column, value) for value in found.values]
+        for one in found.traces:
+            by_column = self.traces.setdefault((not one.target, one.kind), {})
+            by_column.setdefault(column, {})[image, one.target] = one
 
     def groups(self, kinds: Iterable[str] = ("method", "thresholded")) -> list[Group]:
         """All columns of some kinds on the images they share; where some were to be judged on
@@ -113,18 +140,33 @@ class Results:
             for key in keys
             if together and any(isinstance(known[one][key], Reason) for one in columns)
         }
+        chosen = {
+            one: {
+                key: value
+                for key in keys
+                if key not in missing and not isinstance(value := known[one][key], Reason)
+            }
+            for one in columns
+        }
         return Comparison(
             metric,
             setting,
-            {
-                one: cell(
-                    {key: known[one][key] for key in keys if key not in missing}, self.plan.seed
-                )
-                for one in columns
-            },
+            {one: self._cell(metric, setting, one, found) for one, found in chosen.items()},
+            {one: by_image(found) for one, found in chosen.items()},
             {one: found.left_out for one, found in counted(by_column).items()},
+            {one: _images(known[one], keys) for one in columns},
+            metric.map_of == "target" and self.plan.target != "top",
             len(members - {image for image, _ in keys}),
         )
+
+    def _cell(
+        self, metric: Metric, setting: str, column: str, outcomes: Mapping[Key, float]
+    ) -> Cell:
+        """Made once for the same images: an interval takes long."""
+        key = metric.name, setting, column, tuple(outcomes)
+        if key not in self._cells:
+            self._cells[key] = cell(outcomes, self.plan.seed)
+        return self._cells[key]
 
     def settings_of(self, metric: Metric) -> list[str]:
         return [setting for name, setting in self._outcomes if name == metric.name]
@@ -134,16 +176,24 @@ def _each(by_column: Mapping[str, Sequence[Outcome]]) -> dict[str, Summary]:
     return {name: summary(outcomes) for name, outcomes in by_column.items()}
 
 
-def cell(outcomes: Outcomes, seed: int) -> Cell:
-    """The mean over images, of each image's mean over targets, with its interval.
+def _images(outcomes: Outcomes, keys: Iterable[Key]) -> dict[Reason, int]:
+    """How many images have a value that is undefined for a reason."""
+    found = {(image, outcomes[image, target]) for image, target in keys}
+    return dict(Counter(one for _, one in found if isinstance(one, Reason)))
 
-    Reasons have no part in it.
-    """
-    by_image: dict[str, list[float]] = {}
+
+def by_image(outcomes: Outcomes) -> dict[str, float]:
+    """Each image's mean over its targets; reasons have no part in it."""
+    found: dict[str, list[float]] = {}
     for (image, _), value in outcomes.items():
         if not isinstance(value, Reason):
-            by_image.setdefault(image, []).append(value)
-    values = np.array([np.mean(one) for one in by_image.values()])
+            found.setdefault(image, []).append(value)
+    return {image: float(np.mean(values)) for image, values in found.items()}
+
+
+def cell(outcomes: Outcomes, seed: int) -> Cell:
+    """The mean over images, of each image's mean over targets, with its interval."""
+    values = np.array([*by_image(outcomes).values()])
     if not len(values):
         return Cell(np.nan, np.nan, np.nan, 0)
     return Cell(float(values.mean()), *interval(values, seed), len(values))
@@ -186,7 +236,10 @@ def marks(means: Mapping[str, float], better: str | None, decimals: int) -> dict
 
 
 def left_out(comparisons: Iterable[Comparison]) -> list[str]:
-    """What has no part in the means, in a sentence per reason; none where nothing was left out."""
+    """What has no part in the means, in a sentence per reason; none where nothing was left out.
+
+    Counted in images; where images have several labels in labels, and the images these are of.
+    """
     counts: dict[Reason, dict[str, list[str]]] = {}  # by reason and metric: methods, how often
     without = 0
     for one in comparisons:
@@ -194,7 +247,7 @@ def left_out(comparisons: Iterable[Comparison]) -> list[str]:
         for reason, parts in _by_reason(one).items():
             found = counts.setdefault(reason, {}).setdefault(_title(one), [])
             found += [part for part in parts if part not in found]
-    sentences = [f"{without} images without a label to explain."] if without else []
+    sentences = [f"{images(without)} without a label to explain."] if without else []
     for reason, by_metric in counts.items():
         by_text: dict[str, list[str]] = {}
         for title, parts in by_metric.items():
@@ -211,14 +264,48 @@ def _title(comparison: Comparison) -> str:
 
 def _by_reason(comparison: Comparison) -> dict[Reason, list[str]]:
     """The methods with how often each reason was theirs; as one where it was the same for all."""
-    own = comparison.left_out
+    own, of_images = comparison.left_out, comparison.images_left_out
     reasons = {one: None for counts in own.values() for one in counts}
     reasons.pop(Reason.OTHER_METHOD, None)
     found = {}
     for reason in reasons:
-        numbers = {name: counts.get(reason, 0) for name, counts in own.items()}
-        if len(numbers) > 1 and len(set(numbers.values())) == 1:
-            found[reason] = [f"all methods {numbers.popitem()[1]}"]
-        else:
-            found[reason] = [f"{name} {count}" for name, count in numbers.items() if count]
+        numbers = {
+            name: (counts[reason], of_images[name][reason])
+            for name, counts in own.items()
+            if reason in counts
+        }
+        if 1 < len(numbers) == len(own) and len(set(numbers.values())) == 1:
+            numbers = {"all methods": numbers.popitem()[1]}
+        found[reason] = [
+            f"{name} {_counted(*counts, comparison.several)}" for name, counts in numbers.items()
+        ]
+    return found
+
+
+def _counted(labels: int, of_images: int, several: bool) -> str:
+    if not several:
+        return images(of_images)
+    return f"{labels} {'label' if labels == 1 else 'labels'} of {images(of_images)}"
+
+
+def images(count: int) -> str:
+    return f"{count} {'image' if count == 1 else 'images'}"
+
+
+def ahead_of_random(results: Results, group: Group, comparisons: Iterable[Comparison]) -> list[str]:
+    """Per metric, on how many images each method is better than a map of chance; none where no
+    such map is compared.
+    """
+    chance = {one.name for one in results.plan.columns if one.method == RANDOM}
+    random = next((one for one in group.columns if one in chance), None)
+    if random is None:
+        return []
+    found = []
+    for comparison in comparisons:
+        counts = {
+            name: comparison.ahead(name, random) for name in group.columns if name not in chance
+        }
+        parts = [f"{name} {one[0]} of {one[1]}" for name, one in counts.items() if one]
+        if parts:
+            found.append(f"{_title(comparison)}: {', '.join(parts)}")
     return found

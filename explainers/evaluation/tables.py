@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
 from explainers.evaluation.judging import BASE_NAMES
 from explainers.evaluation.judging import setting as setting_of
-from explainers.evaluation.statistics import Cell, Comparison, Group, Results, left_out, marks
+from explainers.evaluation.statistics import (
+    Cell,
+    Comparison,
+    Group,
+    Results,
+    ahead_of_random,
+    images,
+    left_out,
+    marks,
+)
 from explainers.metrics import Metric
 from explainers.metrics.gain import BASES, RHOS
 
@@ -16,6 +26,11 @@ _ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 _LEGEND = (
     "Means over images with 95 % bootstrap intervals (BCa) in brackets; bold: best, underlined: "
     "second best; arrows: the better direction."
+)
+FEW = 10
+_FEW = (
+    f"Fewer than {FEW} images: an interval of so few says little, and which method is best may be "
+    "chance."
 )
 
 
@@ -86,8 +101,13 @@ def _across(
         _title(title, group),
         ("", *group.columns, "n"),
         tuple(rows),
-        _notes(results, group, comparisons, "n: images for which all methods have a value."),
+        _notes(results, group, comparisons, f"n: {_n(results)} all methods have a value."),
     )
+
+
+def _n(results: Results) -> str:
+    one_each = results.plan.target == "top"
+    return "images for which" if one_each else "images for at least one label of which"
 
 
 def _gains(results: Results, group: Group, chosen: Sequence[Metric]) -> Table:
@@ -128,7 +148,7 @@ def _gains(results: Results, group: Group, chosen: Sequence[Metric]) -> Table:
         results,
         group,
         compared,
-        "In parentheses the number of images: those for which "
+        f"In parentheses the number of images: {_n(results)} "
         + ("the method has" if published else "all single methods have")
         + " a value; of methods that agree (+), those on which they do, bold where their CCG is "
         "above that of the best single method.",
@@ -165,24 +185,28 @@ def _entry(
     if cell is None or cell.n == 0:
         return Entry("–")
     mean, low, high = (
-        f"{value * scale:.{decimals}f}" for value in (cell.mean, cell.low, cell.high)
+        f"{value * scale:z.{decimals}f}" for value in (cell.mean, cell.low, cell.high)
     )
     between = "" if isnan(cell.low) else f"[{low}, {high}]"
     return Entry(mean, f"{between} ({cell.n})".strip() if n else between, mark)
 
 
 def _title(title: str, group: Group) -> str:
-    return f"{title}, {len(group.images)} images"
+    return f"{title}, {images(len(group.images))}"
 
 
 def _notes(
     results: Results, group: Group, comparisons: Iterable[Comparison], about: str
 ) -> tuple[str, ...]:
-    found = left_out(comparisons)
+    comparisons = list(comparisons)
+    found, ahead = left_out(comparisons), ahead_of_random(results, group, comparisons)
+    few = any(0 < cell.n < FEW for one in comparisons for cell in one.cells.values())
     out = f"Left out as undefined. {' '.join(found)}" if found else "No value was undefined."
     failed = sorted({one.image for one in results.failures})
     return (
         f"{_LEGEND} {about}",
+        *([_FEW] if few else []),
+        *([f"Better than random, image by image: {'; '.join(ahead)}."] if ahead else []),
         out,
         *([f"Not evaluated: {', '.join(failed)}."] if failed else []),
     )
@@ -203,8 +227,11 @@ def _markdown(table: Table) -> str:
             continue
         lines.append(_row([label, *map(_markdown_entry, entries)]))
     for note in table.notes:
-        lines += ["", note]
+        lines += ["", _MARKDOWN.sub(r"\\\g<0>", note)]
     return "\n".join(lines) + "\n"
+
+
+_MARKDOWN = re.compile(r"[\\`*|<]")  # in the names of images and labels
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -217,7 +244,9 @@ def _markdown_entry(entry: Entry) -> str:
 
 
 def latex(tables: Iterable[Table]) -> str:
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(_latex(one) for one in tables)
+    return "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n" + "\n".join(
+        _latex(one) for one in tables
+    )
 
 
 def _latex(table: Table) -> str:
@@ -252,6 +281,10 @@ _LATEX = {
     "\\": r"\textbackslash{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
     "^": r"\textasciicircum{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",

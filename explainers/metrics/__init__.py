@@ -21,10 +21,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from explainers.errors import ExplainerError
 
+_PACKAGES = ("numpy", "scipy", "scikit-image", "keras", "Pillow")
+_TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 _MODULES = (
     "faithfulness",
     "classwise",
@@ -125,6 +128,18 @@ def metric(name: str) -> Metric:
     if name not in _metrics():
         raise ExplainerError(f"There is no metric {name!r}; there are {', '.join(available())}.")
     return _metrics()[name]
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of the packages on which numbers depend; none of them is loaded."""
+    found = {name: version(name) for name in _PACKAGES}
+    for name in _TENSORFLOW:  # one library under several names
+        try:
+            return found | {"tensorflow": version(name)}
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 @cache

@@ -76,9 +76,23 @@ def saved(tmp_path_factory, small_network):
 class Made:
     """Results with given values instead of predictions: of images a, b, c, ... in turn."""
 
-    def __init__(self, folder, values, *, metrics, kinds=None, settings=("",), limits=None):
+    def __init__(
+        self,
+        folder,
+        values,
+        *,
+        metrics,
+        kinds=None,
+        settings=("",),
+        limits=None,
+        labels=("cat",),
+        traces=None,
+        **more,
+    ):
+        """labels: of every image; an outcome is then a tuple, one each. traces: by method, one per
+        image, or None."""
         columns = tuple(
-            Column(name, (kinds or {}).get(name, "method"), method="random")
+            Column(name, (kinds or {}).get(name, "method"), method=self._method(name))
             if "+" not in name
             else Column(name, "agreement", parents=tuple(name.split("+")))
             for name in values
@@ -88,25 +102,36 @@ class Made:
         black_box = Classifier.from_callable(lambda images: images[:, 0, 0], labels=LABELS)
         found = photographs(write_voc(folder / "VOC", names), "val")
         chosen = tuple(metric(name) for name in metrics)
-        plan = Plan(black_box, found, columns, chosen, limits=limits or {})
-        store = Store(folder / "out", {"methods": {}})
-        store.open()
+        plan = Plan(black_box, found, columns, chosen, limits=limits or {}, **more)
+        store = Store(folder / "out", {})
+        with store.open():
+            pass
         for name, by_metric in values.items():
             for place, image in enumerate(names[: plan.count(plan.column(name))]):
                 rows = [
-                    Value("" if one.map_of == "prediction" else "cat", one.name, setting, outcome)
+                    Value(label, one.name, setting, outcome)
                     for one in chosen
                     for setting in settings
-                    if (outcome := self._outcome(by_metric, one.name, setting, place)) is not None
+                    for label, outcome in zip(
+                        ("",) if one.map_of == "prediction" else labels,
+                        self._outcomes(by_metric, one.name, setting, place),
+                        strict=False,
+                    )
                 ]
-                store.put(name, image, Judgement(tuple(rows), ()))
+                of_image = (traces or {}).get(name, {}).get(image, ())
+                store.put(name, image, Judgement(tuple(rows), tuple(of_image)))
         self.plan, self.store = plan, store
         self.results = Results(plan, store)
 
     @staticmethod
-    def _outcome(by_metric, name, setting, place):
+    def _outcomes(by_metric, name, setting, place):
         outcomes = by_metric.get((name, setting) if setting else name, ())
-        return outcomes[place] if place < len(outcomes) else None
+        found = outcomes[place] if place < len(outcomes) else ()
+        return found if isinstance(found, tuple) else (found,)
+
+    @staticmethod
+    def _method(name):
+        return "random" if name == "random" else "occlusion"
 
 
 @pytest.fixture

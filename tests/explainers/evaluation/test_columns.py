@@ -91,6 +91,17 @@ def test_what_a_column_can_be_judged_by():
         ("rise:masks=3", {"settings": ["rise.masks=4"]}, "masks is set twice for rise"),
         ("rise", {"settings": ["masks=4"]}, "expected NAME.KEY=VALUE"),
         ("rise", {"settings": ["lime.masks=4"]}, "'lime', which is no method of --methods: rise"),
+        (
+            "x=occlusion:fill=255,0,0",
+            {},
+            r"no method '0' \(after x=occlusion:fill=255\); a value "
+            r"with commas is given by --set x\.KEY=A,B,C",
+        ),
+        (
+            "rise,mc-rise,mc-rise-in-random-colours=rise",
+            {"metrics": [metric("ca-deletion")]},
+            "names mc-rise-in-random-colours, as a control of CA-deletion is called",
+        ),
         ("rise", {"agreement": "rise,lrp"}, "names 'lrp', which is none of --methods"),
         ("rise", {"agreement": "rise"}, "at least two names, each once"),
         ("rise,lrp", {"agreement": "rise,lrp,rise"}, "at least two names, each once"),

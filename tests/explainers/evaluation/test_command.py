@@ -65,6 +65,7 @@ def taken(voc):
         (None, {"limit-for": "lime=3"}, "--limit-for names 'lime', which is none of --methods"),
         (None, {"limit-for": "random"}, "'random' is no limit; expected NAME=N"),
         (None, {"limit-for": "random=0"}, "--limit is 0; expected 1 or more"),
+        (None, {"sheet": "-1"}, "--sheet is -1; expected 0 or more"),
         (None, {"steps": "0"}, "--steps is 0; expected 1 or more"),
         (None, {"steps": "1000"}, "--steps is 1000, more than the 256 pixels there are"),
         (None, {"seed": "-1"}, "--seed is -1"),
@@ -89,6 +90,14 @@ def test_unusable_input_is_one_sentence(voc, saved, capsys, spoil, changes, mess
     assert shown.count("\n") == 1
     assert shown.startswith("error: ")
     assert sorted(voc.parent.rglob("*")) == before
+
+
+def test_two_limits_for_one_method(voc, saved, capsys):
+    limits = ["--limit-for", "random=1", "--limit-for", "random=2"]
+    asked = ["--data", str(voc), "--model", str(saved), "--methods", "random"]
+    written = ["--metrics", "sparsity", "--out", str(voc.parent / "out")]
+    assert main(["evaluate", *asked, *written, *limits]) == 2
+    assert "--limit-for is given twice for random" in capsys.readouterr().err
 
 
 def test_help_shows_how_to_make_the_tables(capsys):

@@ -70,7 +70,7 @@ def test_shares_of_a_random_map_by_hand(tmp_path):
     # Nothing was planted for the other labels, and that is said.
     reasons = {row["reason"] for (_, target, name), row in rows.items()
                if name == "relevance-on-shortcut" and target != "horse"}  # fmt: skip
-    assert reasons == {"empty mask"}
+    assert reasons == {"not in the picture"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from explainers.metrics.agreement import intersection
 from explainers.metrics.colours import ca_deletion_curve
 from explainers.metrics.curves import deletion_curve, insertion_curve
 from explainers.metrics.gain import best_pixels, gains
+from explainers.metrics.outcomes import outcome
+from explainers.metrics.sanity import cascading_mean, cascading_randomisation, random_logit
 from explainers.render import thresholded
 
 STEPS, SEED = 20, 4
@@ -164,6 +166,77 @@ def test_gains_under_every_base_and_share_of_pixels(bright, picture):
     gain = gains(bright, picture, 2, {"mine": mask}, base="zeros")["mine"]
     assert gain.original > gain.base  # so that it is no Reason
     assert found["scg", "horse", "zeros 0.25"] == pytest.approx(metric("scg").function(gain))
+
+
+def tied(seed):
+    """A map of three values, so that the order among equals decides."""
+    return np.random.default_rng(seed).integers(0, 3, (SIDE, SIDE)).astype(np.float32)
+
+
+def test_every_base_image_and_share_of_pixels_under_its_own_name(bright, picture):
+    """Ties, so that the seed decides on the masks too."""
+    heatmap, at = tied(2), scene(bright, picture, (2,))
+    column, names = Column("mine", method="occlusion"), ("scg", "ccg")
+    found = by_metric(judge(bright, *names).judge(column, at, [Maps(None, {2: heatmap})]))
+
+    def expected(seed):
+        values = {}
+        for base in ("gaussian", "zeros"):
+            for rho in (0.05, 0.25):
+                masks = {"mine": best_pixels(heatmap, rho, seed=seed)}
+                gain = gains(bright, picture, 2, masks, base=base)["mine"]
+                for name in names:
+                    value = outcome(metric(name).function, gain)
+                    values[name, "horse", f"{base} {rho:g}"] = value
+        return values
+
+    assert found == pytest.approx(expected(SEED))
+    scgs = [value for (name, *_), value in found.items() if name == "scg"]
+    assert len(set(scgs)) == 4  # no two settings could be taken for each other
+    assert found != pytest.approx(expected(0))  # nor the seed for another
+
+
+def test_the_seed_decides_on_ties_along_curves(bright, picture):
+    heatmap, at = tied(3), scene(bright, picture, (2,))
+    column = Column("mine", method="occlusion")
+    found = by_metric(
+        judge(bright, "insertion", "deletion").judge(column, at, [Maps(None, {2: heatmap})])
+    )
+
+    def expected(seed):
+        options = {"steps": STEPS, "seed": seed}
+        up = insertion_curve(bright, picture, heatmap, **options)
+        down = deletion_curve(bright, picture, heatmap, **options)
+        return {
+            ("insertion", "horse", ""): metric("insertion").function(up, 2),
+            ("deletion", "horse", ""): metric("deletion").function(down, 2),
+        }
+
+    assert found == pytest.approx(expected(SEED))
+    assert found != pytest.approx(expected(0))
+
+
+def test_sanity_checks_follow_the_seed_and_one_cascade_serves_both(classifier, picture):
+    at, column = scene(classifier, picture, (2,)), Column("mine", method="gradient")
+    names = ("cascading-randomisation", "cascading-constant", "random-logit")
+    method = create("gradient", classifier)
+    maps = explain(method, at, whole=False, advance=quiet)
+
+    def found(seed):
+        judged = Judge(classifier, tuple(map(metric, names)), STEPS, seed)
+        return by_metric(judged.judge(column, at, [maps], method))
+
+    steps = list(cascading_randomisation(classifier, column.create, picture, 2, seed=SEED))
+    assert found(SEED) == pytest.approx(
+        {
+            ("cascading-randomisation", "horse", ""): cascading_mean(steps),
+            ("cascading-constant", "horse", ""): 0,
+            ("random-logit", "horse", ""): random_logit(method, picture, 2, seed=SEED),
+        }
+    )
+    others = [found(seed) for seed in range(4)]
+    for name in ("cascading-randomisation", "random-logit"):
+        assert len({round(one[name, "horse", ""], 6) for one in others}) > 1
 
 
 def test_an_agreement_is_judged_by_the_pixels_in_common(bright, picture):

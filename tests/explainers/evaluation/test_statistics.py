@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from explainers.evaluation.statistics import Cell, cell, interval, left_out, marks
+from explainers.evaluation import statistics
+from explainers.evaluation.statistics import (
+    Cell,
+    Results,
+    ahead_of_random,
+    cell,
+    interval,
+    left_out,
+    marks,
+)
+from explainers.evaluation.store import Store
 from explainers.metrics import Reason, metric
 
 CONSTANT, EMPTY = Reason.CONSTANT_CURVE, Reason.EMPTY_MASK
@@ -83,12 +93,21 @@ def test_a_method_on_fewer_images_makes_two_groups(made):
     assert [one.mean for one in results.compare(DAUC, full).cells.values()] == [2.0, 5.0]
 
 
-def test_an_image_that_failed_is_in_no_group(made):
-    """Of image b there is nothing under the second method."""
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"values": [["", "dauc"]]}'])
+def test_an_image_that_failed_or_whose_file_is_damaged_is_in_no_group(made, content):
+    """Of image b there is nothing that can be read under the second method."""
     found = made({"one": {"dauc": [1, 2]}, "two": {"dauc": [3, 4]}}, metrics=["dauc"])
-    (found.store.folder / "units" / "two" / "b.json").unlink()
-    (group,) = found.results.groups()
+    path = found.store.folder / "units" / "two" / "b.json"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    results = Results(found.plan, Store(found.store.folder, {}))
+    (group,) = results.groups()
     assert group.images == ("a",)
+    assert [one.mean for one in results.compare(DAUC, group).cells.values()] == [1.0, 3.0]
+    (whole,) = found.results.groups()  # the control: it was there before
+    assert whole.images == ("a", "b")
 
 
 def test_what_was_left_out_in_words(made):
@@ -100,10 +119,63 @@ def test_what_was_left_out_in_words(made):
     (group,) = results.groups()
     comparisons = [results.compare(one, group) for one in (DAUC, POINTING)]
     assert left_out(comparisons) == [
-        "1 images without a label to explain.",
-        "Constant curve: DAUC: one 2.",
-        "Empty mask: DAUC: two 1; Pointing game: all methods 1.",
+        "1 image without a label to explain.",
+        "Constant curve: DAUC: one 2 images.",
+        "Not in the picture: DAUC: two 1 image; Pointing game: all methods 1 image.",
     ]
+
+
+def test_labels_and_their_images_are_told_apart(made):
+    """Undefined are two labels of image a, one of c; b has one of two labels left under both."""
+    values = {
+        "one": {"deletion": [(CONSTANT, CONSTANT), (1, 0.5), (CONSTANT,)]},
+        "two": {"deletion": [(2, 3), (CONSTANT, 0.25), (4,)]},
+    }
+    found = made(values, metrics=["deletion"], labels=("cat", "dog"), target="predicted").results
+    (group,) = found.groups()
+    comparison = found.compare(metric("deletion"), group)
+    assert comparison.cells["one"].n == 1
+    assert comparison.values == {"one": {"b": 0.5}, "two": {"b": 0.25}}
+    assert left_out([comparison]) == [
+        "Constant curve: Deletion: one 3 labels of 2 images, two 1 label of 1 image."
+    ]
+
+
+def test_on_how_many_images_a_method_is_better_than_another(made):
+    """By hand: higher is better in DAUC, lower in deletion; equal is not better."""
+    mine, chance = [0.3, 0.3, 0.2, 0.1, CONSTANT], [0.2] * 5
+    values = {
+        "rise": {"dauc": mine, "deletion": mine},
+        "random": {"dauc": chance, "deletion": chance},
+    }
+    results = made(values, metrics=["dauc", "deletion"]).results
+    (group,) = results.groups()
+    higher, lower = (results.compare(metric(name), group) for name in ("dauc", "deletion"))
+    assert higher.ahead("rise", "random") == (2, 4)
+    assert lower.ahead("rise", "random") == (1, 4)
+    assert lower.ahead("random", "rise") == (2, 4)
+    assert higher.ahead("rise", "lime") is None
+    assert ahead_of_random(results, group, [higher, lower]) == [
+        "DAUC: rise 2 of 4",
+        "Deletion: rise 1 of 4",
+    ]
+    assert ahead_of_random(results, results.alone("rise"), [higher]) == []
+
+
+def test_an_interval_is_worked_out_once(made, monkeypatch):
+    made_for = []
+    monkeypatch.setattr(
+        statistics, "interval", lambda values, seed: made_for.append(tuple(values)) or (0.0, 1.0)
+    )
+    values = {"one": {"dauc": [1, 2, CONSTANT]}, "two": {"dauc": [3, 4, 5]}}
+    results = made(values, metrics=["dauc"]).results
+    (group,) = results.groups()
+    for _ in range(2):
+        results.compare(DAUC, group)
+        results.compare(DAUC, results.alone("one"))
+    assert made_for == [(1, 2), (3, 4)]
+    results.compare(DAUC, results.alone("two"))  # the control: of one more image
+    assert made_for[2:] == [(3, 4, 5)]
 
 
 def test_where_nothing_was_left_out(made):

@@ -2,8 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
 
+from explainers.evaluation import sheet
+from explainers.evaluation.judging import Maps
+from explainers.evaluation.run import Failure
+from explainers.evaluation.statistics import Results
 from explainers.evaluation.tables import latex, markdown, table_000, table_002, table_004
 from explainers.metrics import Reason
 
@@ -61,7 +66,7 @@ def test_what_is_undefined_is_said_below_the_table(made):
     text = markdown(table_000(made(values, metrics=["ds"]).results))
     _, found = rows(text)
     assert found["DS ↑"] == ["**0.500**", "<u>0.250</u>", "2"]  # not two's 0.417 over all three
-    assert "Left out as undefined. Constant map: DS: one 1." in text
+    assert "Left out as undefined. Constant map: DS: one 1 image." in text
 
 
 def test_a_method_on_fewer_images_gives_a_second_table(made):
@@ -137,9 +142,56 @@ def test_the_layout_of_004(made):
     assert (
         "Base image scores as high as the image: SCG (blurred, 25 %), SCG (black, 25 %), " in text
     )
-    assert "all methods 1, occ+grad 1" in text
+    assert "all methods 1 image, occ+grad 1 image" in text
     assert "No pixel in common: " in text
     assert r"\multicolumn{5}{l}{\textit{$\rho$ = 25 \%}} \\" in latex(tables)
+
+
+def test_an_agreement_below_the_best_single_method_is_not_bold(made):
+    """Above one of the two is not enough."""
+    values = {
+        "occ": gains([0.25, 0.25], [1.0, 1.0]),
+        "grad": gains([0.5, 0.5], [1.5, 1.5]),
+        "occ+grad": gains([0.75, 0.75], [1.25, 1.25]),
+    }
+    tables = table_004(made(values, metrics=["scg", "ccg"], settings=SETTINGS).results)
+    _, found = rows(markdown(tables))
+    assert found["occ+grad"] == ["75.0 (2)", "75.0 (2)", "125.0 (2)", "125.0 (2)"]
+
+
+def test_a_few_images_and_a_map_of_chance_are_remarked_upon(made):
+    values = {
+        "rise": {"iauc": [0.1, 0.3], "dauc": [0.5, 0.7]},
+        "random": {"iauc": [0.2, 0.2], "dauc": [0.4, 0.4]},
+    }
+    (table,) = table_000(made(values, metrics=["iauc", "dauc"]).results)
+    assert any(note.startswith("Fewer than 10 images: ") for note in table.notes)
+    better = "Better than random, image by image: IAUC: rise 1 of 2; DAUC: rise 2 of 2."
+    assert better in table.notes
+    assert better in markdown([table])
+
+
+def test_ten_images_without_a_map_of_chance_need_no_remark(made):
+    values = {"rise": {"iauc": [0.1] * 10}, "fem": {"iauc": [0.2] * 10}}
+    (table,) = table_000(made(values, metrics=["iauc"]).results)
+    assert len(table.notes) == 2
+
+
+def test_nothing_is_printed_as_minus_zero(made):
+    values = {"one": {"is": [-0.0001, -0.0002]}, "two": {"is": [-0.001, -0.001]}}
+    text = markdown(table_000(made(values, metrics=["is"]).results))
+    assert "-0.000" not in text
+    assert "<u>0.000</u> [0.000, 0.000]" in text
+    assert "-0.001" in text
+
+
+def test_odd_names_of_images_do_not_break_the_text(made):
+    found = made({"one": {"iauc": [0.4]}}, metrics=["iauc"])
+    failures = [Failure('a|b*<i>"_50%', None, "damaged")]
+    tables = table_000(Results(found.plan, found.store, failures))
+    assert r'Not evaluated: a\|b\*\<i>"_50%.' in markdown(tables)
+    written = r"a\textbar{}b*\textless{}i\textgreater{}\textquotedbl{}\_50\%."
+    assert f"Not evaluated: {written}" in latex(tables)
 
 
 def test_the_published_rule_leaves_each_method_its_own_images(made):
@@ -159,3 +211,10 @@ def test_the_published_rule_leaves_each_method_its_own_images(made):
 def test_no_metric_no_table(made, layout):
     results = made({"one": {"dauc": [1.0]}}, metrics=["dauc"]).results
     assert bool(layout(results)) == (layout is table_000)
+
+
+def test_a_row_of_the_contact_sheet_says_what_its_maps_are_of(made):
+    plan = made({"one": {"iauc": [0.4]}}, metrics=["iauc"]).plan
+    heatmap = np.zeros((2, 2))
+    assert sheet.caption(plan, "a", [None, Maps(heatmap, {0: heatmap})]) == "a: whole prediction"
+    assert sheet.caption(plan, "a", [None, Maps(None, {2: heatmap})]) == "a: horse"

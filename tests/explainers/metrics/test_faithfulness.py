@@ -245,7 +245,7 @@ def test_a_score_below_0_of_the_image_has_no_distance(kind, scores):
     """(.8, -.5) to (.2, -2): the second class falls, and d would count that as a gain."""
     change = np.array([[0.8, -0.5], [0.2, -2.0]])
     for score in scores:
-        with pytest.raises(Undefined, match="the image has one of -0.5") as caught:
+        with pytest.raises(Undefined, match=r"the image has one of -0\.5") as caught:
             score(along(kind, change if kind == "deletion" else change[::-1]))
         assert caught.value.reason is Reason.NEGATIVE_SCORE
         # The control: along the curve alone scores may be below 0.

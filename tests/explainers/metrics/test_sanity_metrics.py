@@ -271,9 +271,10 @@ def test_a_map_of_the_image_stays_and_one_of_the_network_changes(classifier, pic
 
 
 def test_a_constant_map_is_counted(classifier):
+    flat = np.full((24, 24, 3), 7.0)
+    steps = list(cascading_randomisation(classifier, Brightness, flat, "dog"))
     with pytest.raises(Undefined) as caught:
-        flat = np.full((24, 24, 3), 7.0)
-        cascading_mean(list(cascading_randomisation(classifier, Brightness, flat, "dog")))
+        cascading_mean(steps)
     assert caught.value.reason is Reason.CONSTANT_MAP
 
 
