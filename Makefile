@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= 2
 
-.PHONY: demo test lint album lock clean
+.PHONY: demo env test lint album lock clean
 
 help:
 	@echo "make demo    the demo study in the browser at http://127.0.0.1:$(PORT)/ (PORT=... changes it)"
+	@echo "make env     the packages alone, in $(VENV): for the library without the site"
 	@echo "make test    every test, in an environment made from the project's own files"
 	@echo "make album   screenshots of every page under var/album/ (needs Chromium)"
 	@echo "make lint    ruff, mypy and the import contracts"
 
 demo: $(VENV)/.runtime
 	$(BIN)/python manage.py demo --port $(PORT)
+
+env: $(VENV)/.runtime
 
 # Tests share two workers by file, so that each loads TensorFlow once.
 test: $(VENV)/.test

@@ -18,8 +18,9 @@ PASSES_GOAL = 2.0
 ABOUT = """\
 # How fast the methods are
 
-A heatmap costs predictions times the price of one prediction, plus overhead. This page compares
-every method with the bare network it explains. It is written by
+A heatmap costs predictions times the price of one prediction, plus overhead. To choose a method,
+read the column of seconds for the network most like yours; all else says how near that is to what
+the bare network itself needs, and is for whoever works on the methods. This page is written by
 
     python -m benchmarks.explainers --out var/benchmark
 

@@ -1,9 +1,13 @@
 """The pages on the methods say what the methods are: names, parameters, defaults, links."""
 
 import re
+import shlex
 from pathlib import Path
+from textwrap import dedent
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from explainers import available, metrics, parameters
 from explainers.__main__ import main
@@ -67,6 +71,47 @@ def test_the_index_leads_to_every_page_and_names_its_class():
     assert [given for _, given, *_ in found] == [
         method(name).path.partition(":")[2] for name in available()
     ]
+
+
+def printed(page, heading, number=0):
+    """One of the indented blocks under a heading; blank lines do not end it."""
+    lines = [line.rstrip() for line in sections((PAGES / page).read_text())[heading].splitlines()]
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", "\n".join(lines) + "\n", flags=re.MULTILINE)
+    return dedent([block for block in blocks if block.strip()][number]).strip()
+
+
+def command(page, heading, number=0):
+    """The arguments of a printed command; paths of the repository from its root."""
+    words = shlex.split(printed(page, heading, number).replace("\\\n", ""))
+    assert words[:3] == [".venv/bin/python", "-m", "explainers"]
+    root = DOCS.parent
+    return [str(root / word) if (root / word).is_file() else word for word in words[3:]]
+
+
+def test_from_a_file_to_a_picture_as_printed(tmp_path, monkeypatch, capsys):
+    """By the library, then the same by the command line."""
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(printed("README.md", "From a file to a picture"), names)
+    assert "dog 0.937\n" in capsys.readouterr().out
+    assert names["every"].shape == (8, 96, 96)
+    drawn = np.asarray(Image.open("overlay.png"))
+    exec(printed("README.md", "From a file to a picture", 1), names)
+    assert (names["picture"] == drawn).all()
+    Path("overlay.png").unlink()
+    assert main(command("README.md", "The command line", 1)) == 0
+    assert (np.asarray(Image.open("overlay.png")) == drawn).all()
+    assert capsys.readouterr().out.startswith("explained: dog 0.937; highest: dog 0.937, cat 0.6")
+
+
+def test_faithfulness_as_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(printed("faithfulness.md", "From the library"), {})
+    first, second = map(float, capsys.readouterr().out.split())
+    assert first > 0
+    assert 0 < second < 1
+    assert main([*command("faithfulness.md", "Over a folder of images"), "--limit", "2"]) == 0
+    assert Path("var/evaluation/summary.csv").is_file()
 
 
 def anchors(page):
