@@ -45,8 +45,8 @@ def contact_sheet(results: Results, images: int) -> bytes | None:
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for place, name in enumerate(("photograph", *(one.name for one in columns))):
         pen.text((GAP + place * across, 9), name, fill="black", font=font)
-    for row, (caption, cells) in enumerate(rows):
-        pen.text((GAP, HEAD + row * down + SIDE + 2), caption, fill="black", font=font)
+    for row, (words, cells) in enumerate(rows):
+        pen.text((GAP, HEAD + row * down + SIDE + 2), words, fill="black", font=font)
         for place, cell in enumerate(cells):
             if cell is not None:
                 sheet.paste(_small(cell), (GAP + place * across, HEAD + row * down))
