@@ -231,9 +231,9 @@ def main() -> int:
             browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
             participants(album, browser, server, version, options.zoom)
             side_ways(album, browser, server, version)
-            researchers(album, browser, server, version)
             views = [("", VIEW), *([("zoom-", ZOOMED)] if options.zoom else [])]
             second_preset(album, browser, server, version.study.team, views)
+            researchers(album, browser, server, version)
             browser.close()
         album.console.print(f"{album.seen} pages in {options.out}")
     return 0
