@@ -122,7 +122,7 @@ def _cells(outcomes: Outcomes, random: Outcomes, names: list[str]) -> tuple[Cell
 
 def _cell(outcome: Outcome, random: Outcome | None, better: str | None) -> Cell:
     if isinstance(outcome, str):
-        return Cell(None, metrics.reason_in_words(outcome))
-    if better is None or not isinstance(random, float):
+        return Cell(None, outcome)
+    if not isinstance(random, float):
         return Cell(outcome, "")
-    return Cell(outcome, "", outcome > random if better == "higher" else outcome < random)
+    return Cell(outcome, "", metrics.is_ahead(better, outcome, random))

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from studyplatform.stimuli.faithfulness import metrics, selectors
 from studyplatform.stimuli.faithfulness.selectors import Outcome, Outcomes, ShownPlace
 from studyplatform.stimuli.models import StimulusSet
@@ -24,21 +22,24 @@ class Measured:
     label: str
     metric: str
     outcome: Outcome
+    recipe: str
 
 
 def rows(stimulus_set: StimulusSet) -> Iterator[Measured]:
     """Yield what is measured of each heatmap where it is shown, then of the random map there."""
     version = stimulus_set.version
     for place in selectors.shown_places(stimulus_set):
-        random: dict[str, Outcomes] = {}
+        random: dict[str, tuple[Outcomes, str]] = {}
         for one in place.maps:
             label, method = one.heatmap.label, one.heatmap.method
-            random.setdefault(label, one.random)
+            random.setdefault(label, (one.random, one.random_recipe))
             for metric, outcome in sorted(one.outcomes.items()):
-                yield Measured(version, place, one.level, method, label, metric, outcome)
-        for label, outcomes in random.items():
+                of = (place, one.level, method, label, metric, outcome, one.recipe)
+                yield Measured(version, *of)
+        for label, (outcomes, recipe) in random.items():
             for metric, outcome in sorted(outcomes.items()):
-                yield Measured(version, place, "", metrics.RANDOM, label, metric, outcome)
+                of = (place, "", metrics.RANDOM, label, metric, outcome, recipe)
+                yield Measured(version, *of)
 
 
 def columns() -> list[Column[Measured]]:
@@ -98,7 +99,7 @@ def columns() -> list[Column[Measured]]:
         Column(
             "value",
             "number",
-            f"its value; empty where there is none (curves of {settings.FAITHFULNESS_STEPS} steps)",
+            "its value; empty where there is none",
             lambda r: None if isinstance(r.outcome, str) else r.outcome,
         ),
         Column(
@@ -106,6 +107,20 @@ def columns() -> list[Column[Measured]]:
             "text",
             "why there is no value",
             lambda r: r.outcome if isinstance(r.outcome, str) else None,
+        ),
+        Column(
+            "steps",
+            "whole number",
+            "steps of the curves it was measured with; values of other numbers of steps are not to "
+            "be compared",
+            lambda r: metrics.steps_of(r.recipe),
+        ),
+        Column(
+            "recipe",
+            "text",
+            "how it was measured: edition of the metrics, steps, seed, packages; the console shows "
+            "values of one recipe only, and measures the others anew when it is asked to",
+            lambda r: r.recipe,
         ),
     ]
 

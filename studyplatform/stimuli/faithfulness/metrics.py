@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +17,6 @@ UNUSABLE = "heatmap cannot be used"
 """The reason of every value of a map whose file is gone, damaged or of another size."""
 
 SEED = 0
-_EDITION = 1  # of what is measured; a new one lets everything be measured again
 _OF_LABEL = ("insertion", "deletion", "sparsity")
 _OF_WHOLE = ("iauc", "dauc", "is", "ds", "ipgs", "dngs", "sparsity")
 _OF_SCENE = ("relevance-inside", "relevance-on-shortcut")
@@ -26,7 +26,6 @@ _DIRECTIONS = {
     "lower": "lower is better",
     None: "neither direction is better",
 }
-_REASONS = {"empty mask": "not in the picture"}
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,32 @@ def words(name: str) -> Words:
     return Words(name, known.label, known.better, known.shows, known.does_not_show)
 
 
-def reason_in_words(reason: str) -> str:
-    return _REASONS.get(reason, reason)
+def is_ahead(better: str | None, own: float, random: float) -> bool | None:
+    """Return whether a value is better than a random map's; None where neither direction is."""
+    if better is None:
+        return None
+    return own > random if better == "higher" else own < random
 
 
 def recipe() -> str:
     """Return how maps are measured now: values measured otherwise are not mixed with these."""
-    return f"{_EDITION}: {settings.FAITHFULNESS_STEPS} steps, seed {SEED}"
+    edition, packages = _software()
+    steps = settings.FAITHFULNESS_STEPS
+    return f"edition {edition}, {steps} steps, seed {SEED}, packages {packages}"
+
+
+def steps_of(recipe: str) -> int | None:
+    """Return the number of steps that a recipe, of now or of earlier, speaks of."""
+    found = re.search(r"(\d+) steps", recipe)
+    return int(found[1]) if found else None
+
+
+@cache
+def _software() -> tuple[int, str]:
+    """Return the edition of the library's metrics, and a short name for the packages below it."""
+    from explainers.metrics import EDITION, versions
+
+    return EDITION, hashlib.sha256(json.dumps(versions(), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def random_key(classifier: TrainedClassifier, image_sha256: str, label: str) -> str:

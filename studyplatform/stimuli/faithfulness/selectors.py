@@ -25,7 +25,8 @@ class ShownMap:
     """A rendered heatmap as the study shows it, and what was measured of it.
 
     outcomes: by metric, empty where it was not measured yet; random: those of the random map for
-    the same image and label. problem: why the heatmap cannot be used, "" where it can.
+    the same image and label. recipe, random_recipe: how they were measured, "" where they were not.
+    problem: why the heatmap cannot be used, "" where it can.
     """
 
     level: str
@@ -33,6 +34,8 @@ class ShownMap:
     overlay: Picture | None
     outcomes: Outcomes
     random: Outcomes
+    recipe: str
+    random_recipe: str
     problem: str
 
     @property
@@ -105,10 +108,13 @@ def places(stimulus_set: StimulusSet) -> list[tuple[str, str]]:
     return sorted(dict.fromkeys(found), key=lambda place: (not place[1], place[1]))
 
 
-def shown_maps(stimulus_set: StimulusSet, images: Sequence[str] | None = None) -> list[ShownMap]:
+def shown_maps(
+    stimulus_set: StimulusSet, images: Sequence[str] | None = None, *, any_recipe: bool = False
+) -> list[ShownMap]:
     """Return the rendered heatmaps by place, then in the order of the spec's levels.
 
-    images: the contents of some images only. In four queries however many there are.
+    images: the contents of some images only. any_recipe: with what was measured otherwise than
+    now. In four queries however many there are.
     """
     needed = _rendered(stimulus_set)
     if images is not None:
@@ -118,9 +124,9 @@ def shown_maps(stimulus_set: StimulusSet, images: Sequence[str] | None = None) -
         .prefetch_related("heatmap__measured__values")
         .order_by("pk")
     )
-    random = _random(stimulus_set, images)
+    random = _random(stimulus_set, images, any_recipe)
     order = {level: n for n, level in enumerate(stimulus_set.version.spec.heatmaps)}
-    found = [_shown(row, random, stimulus_set) for row in rows]
+    found = [_shown(row, random, stimulus_set, any_recipe) for row in rows]
 
     def by_place(one: ShownMap) -> tuple[object, ...]:
         sha256, label = one.place
@@ -132,10 +138,11 @@ def shown_maps(stimulus_set: StimulusSet, images: Sequence[str] | None = None) -
 def shown_places(stimulus_set: StimulusSet) -> list[ShownPlace]:
     """Return where which measured heatmaps are shown: tasks by number, then illustrations.
 
-    Of a place whose heatmaps are not measured there is nothing. In six queries.
+    Of a place whose heatmaps are not measured there is nothing; what was measured otherwise than
+    now is there, with its recipe. In six queries.
     """
     maps: dict[tuple[str, str], list[ShownMap]] = {}
-    for one in shown_maps(stimulus_set):
+    for one in shown_maps(stimulus_set, any_recipe=True):
         if one.outcomes:
             maps.setdefault(one.place, []).append(one)
     examples = Example.objects.filter(task__stimulus_set=stimulus_set)
@@ -185,33 +192,45 @@ def _rendered(stimulus_set: StimulusSet) -> QuerySet[NeededHeatmap]:
     )
 
 
-def _random(stimulus_set: StimulusSet, images: Sequence[str] | None) -> dict[str, Outcomes]:
-    """By key: all random maps of these images under the classifier."""
+def _random(
+    stimulus_set: StimulusSet, images: Sequence[str] | None, any_recipe: bool
+) -> dict[str, tuple[Outcomes, str]]:
+    """By key: all random maps of these images under the classifier, and how they were measured."""
     of_set = NeededHeatmap.objects.filter(stimulus_set=stimulus_set)
     wanted = of_set.values("heatmap__image__sha256") if images is None else images
     rows = MeasuredMap.objects.filter(
         heatmap=None,
-        recipe=metrics.recipe(),
         classifier__sha256=stimulus_set.classifier.sha256,
         image__sha256__in=wanted,
     ).prefetch_related("values")
-    return {row.key: _outcomes(row) for row in rows}
+    if not any_recipe:
+        rows = rows.filter(recipe=metrics.recipe())
+    return {row.key: (_outcomes(row), row.recipe) for row in rows}
 
 
-def _shown(row: NeededHeatmap, random: dict[str, Outcomes], stimulus_set: StimulusSet) -> ShownMap:
+def _shown(
+    row: NeededHeatmap,
+    random: dict[str, tuple[Outcomes, str]],
+    stimulus_set: StimulusSet,
+    any_recipe: bool,
+) -> ShownMap:
     heatmap = row.heatmap
     measured: MeasuredMap | None = getattr(heatmap, "measured", None)
     if measured is not None and not (
-        measured.content_sha256 == heatmap.content_sha256 and measured.recipe == metrics.recipe()
+        measured.content_sha256 == heatmap.content_sha256
+        and (any_recipe or measured.recipe == metrics.recipe())
     ):
         measured = None
     key = metrics.random_key(stimulus_set.classifier, heatmap.image.sha256, heatmap.label)
+    chance, chance_recipe = random.get(key, ({}, ""))
     return ShownMap(
         row.level,
         heatmap,
         _overlay(row),
         _outcomes(measured) if measured else {},
-        random.get(key, {}),
+        chance,
+        measured.recipe if measured else "",
+        chance_recipe,
         measured.problem if measured else "",
     )
 

@@ -4,16 +4,17 @@ Kept as the job's result, because intervals take seconds and need scipy, which n
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
 from ..models import StimulusSet
 from . import metrics, selectors
-from .selectors import Outcome, ShownMap
+from .selectors import ShownMap
 
 PROBLEMS_SHOWN = 20
+NO_RANDOM = "its random map has no value"
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Mean:
 class MetricSummary:
     """One metric over a level's maps.
 
-    own: of the maps for which it exists; random: of the random maps for the same images and labels.
-    ahead: of the `compared` maps that have a value as their random maps do, how many are better.
-    undefined: reason -> number of maps.
+    own: of the maps for which it exists, as it does for the random maps of the same images and
+    labels; random: of these. ahead: of the `compared` maps, how many are better than their random
+    maps. undefined: reason -> number of maps that are in neither mean.
     """
 
     metric: str
@@ -48,7 +49,7 @@ class MetricSummary:
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        return [(metrics.reason_in_words(reason), n) for reason, n in self.undefined.items()]
+        return [*self.undefined.items()]
 
 
 @dataclass(frozen=True)
@@ -133,32 +134,25 @@ def _level(level: str, maps: Sequence[ShownMap]) -> LevelSummary:
 
 
 def _metric(name: str, maps: Sequence[ShownMap]) -> MetricSummary:
-    own = {one.place: value for one in maps if (value := _number(one.outcomes[name])) is not None}
-    random = {
-        one.place: value
-        for one in maps
-        if one.place in own and (value := _number(one.random.get(name))) is not None
-    }
-    reasons = Counter(one.outcomes[name] for one in maps if one.place not in own)
-    pairs = [(own[place], random[place]) for place in random]
+    own, random, reasons = {}, {}, Counter[str]()
+    for one in maps:
+        mine, chance = one.outcomes[name], one.random.get(name)
+        if isinstance(mine, str):
+            reasons[mine] += 1
+        elif isinstance(chance, float):
+            own[one.place], random[one.place] = mine, chance
+        else:
+            reasons[NO_RANDOM] += 1
+    better = metrics.words(name).better
+    ahead = [metrics.is_ahead(better, own[place], random[place]) for place in own]
     return MetricSummary(
         name,
         _mean(own),
         _mean(random),
-        sum(_ahead(metrics.words(name).better, pairs)),
-        len(pairs) if metrics.words(name).better else 0,
-        {str(reason): n for reason, n in reasons.items()},
+        ahead.count(True),
+        len(ahead) if better else 0,
+        dict(reasons),
     )
-
-
-def _ahead(better: str | None, pairs: Sequence[tuple[float, float]]) -> Iterator[bool]:
-    for own, random in pairs:
-        if better:
-            yield own > random if better == "higher" else own < random
-
-
-def _number(outcome: Outcome | None) -> float | None:
-    return outcome if isinstance(outcome, float) else None
 
 
 def _mean(values: Mapping[tuple[str, str], float]) -> Mean:

@@ -161,7 +161,7 @@ def test_a_heatmap_rendered_anew_is_missing(stimuli: StimulusSet, alice: Client)
 
 
 def test_image_by_image_in_both_kinds_of_table(stimuli: StimulusSet, alice: Client):
-    add_map(stimuli, 1, **(VALUES | {"relevance-inside": "empty mask", "deletion": 0.9}))
+    add_map(stimuli, 1, **(VALUES | {"relevance-inside": "not in the picture", "deletion": 0.9}))
     add_map(stimuli, 1, level="multiscale", **VALUES)
     add_map(stimuli, 2, level="answer", method="fem", label="", iauc=0.25, dauc=0.75)
     page = text(alice)
@@ -175,6 +175,15 @@ def test_image_by_image_in_both_kinds_of_table(stimuli: StimulusSet, alice: Clie
     assert "0.900<br>" in one
     assert "IAUC" in whole
     assert "Insertion" not in whole
+
+
+def test_as_good_as_random_is_no_better(stimuli: StimulusSet, alice: Client):
+    """Beside 0.5, 0.5 and 2: insertion as good, deletion (lower is better) and sparsity better."""
+    add_map(stimuli, 1, insertion=0.5, deletion=0.25, sparsity=4.0)
+    page = text(alice)
+    row = page[page.index("example-01, cat") :]
+    cells = row[: row.index("random map")].split('<td class="number">')[1:]
+    assert ["no better than random" in cell for cell in cells] == [True, False, False]
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -129,6 +129,25 @@ def test_what_is_not_measured_or_rendered_anew_has_no_rows(stimuli: StimulusSet,
     assert exported(stimuli.version.study, tmp_path / "out") == []
 
 
+def test_what_was_measured_in_other_steps_is_there_and_says_so(
+    stimuli: StimulusSet, tmp_path: Path, settings: Any
+):
+    """Measured with 32 steps, its random map and another heatmap with 8, after a change."""
+    settings.FAITHFULNESS_STEPS = 32
+    image = example(stimuli, 1, 1)
+    shown(stimuli, image, "lrp", "cat", insertion=0.75)
+    settings.FAITHFULNESS_STEPS = 8
+    MeasuredMap.objects.filter(heatmap=None).update(recipe=metrics.recipe())
+    shown(stimuli, image, "multiscale", "cat", insertion=0.25)
+    rows = exported(stimuli.version.study, tmp_path / "out")
+    assert [(row["level"], row["value"], row["steps"]) for row in rows] == [
+        ("lrp", "0.75", "32"), ("multiscale", "0.25", "8"), ("", "0.5", "8"),
+    ]  # fmt: skip
+    assert rows[1]["recipe"] == rows[2]["recipe"] == metrics.recipe() != rows[0]["recipe"]
+    assert selectors.coverage(stimuli).measured == 1, "the console counts those of now alone"
+    assert [one.level for one in selectors.shown_maps(stimuli) if one.outcomes] == ["multiscale"]
+
+
 def test_the_dictionary_says_directions_and_that_rows_may_lack(study: Study, tmp_path: Path):
     exported(study, tmp_path / "out")
     with (tmp_path / "out/data_dictionary.csv").open(encoding="utf-8", newline="") as file:

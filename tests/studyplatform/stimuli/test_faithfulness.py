@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.checks import run_checks
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -22,6 +23,7 @@ from studyplatform.stimuli.models import (
     MeasuredValue,
     NeededHeatmap,
     StimulusSet,
+    TrainedClassifier,
 )
 from studyplatform.stimuli.services import StimuliError, faithfulness, jobs
 from studyplatform.studies.models import StudyVersion
@@ -94,7 +96,7 @@ def test_values_are_those_of_the_metrics_on_what_the_network_sees(few: StimulusS
     assert found.pop("relevance-on-shortcut") == (
         pytest.approx(ground_truth.relevance_on_shortcut(raw, scene.masks["fence"]))
         if "fence" in scene.masks
-        else "empty mask"
+        else "not in the picture"
     )
     assert found == pytest.approx(
         {
@@ -195,7 +197,7 @@ def test_a_constant_map_has_no_value_and_says_why(few: StimulusSet):
     measure(few)
     found = outcomes(heatmap)
     assert {found[name] for name in ("insertion", "deletion", "sparsity")} == {"constant map"}
-    assert found["relevance-inside"] in {"no positive value", "empty mask"}
+    assert found["relevance-inside"] in {"no positive value", "not in the picture"}
     result = summary_make(few)
     lrp = next(level for level in result["levels"] if level["level"] == "lrp")
     insertion = next(row for row in lrp["metrics"] if row["metric"] == "insertion")
@@ -296,6 +298,88 @@ def test_means_and_what_is_better_than_random_by_hand(few: StimulusSet):
     assert (insertion.ahead, insertion.compared, insertion.own.images) == (1, 2, 2)
     assert (deletion.own.mean, deletion.random.images) == (None, 0)
     assert deletion.undefined == {"constant curve": 2}
+
+
+def test_both_means_are_over_the_same_images(few: StimulusSet):
+    """The second random map has no value: the first image alone is compared, 0.25 and 0.5."""
+    measure(few)
+    maps = [one.heatmap for one in few.needed_heatmaps.filter(level="lrp").order_by("pk")]
+    of = MeasuredValue.objects.filter(metric="insertion")
+    for heatmap, value in zip(maps, (0.25, 0.75), strict=True):
+        of.filter(measured__heatmap=heatmap).update(value=value)
+    random = of.filter(measured__heatmap=None)
+    random.update(value=0.5)
+    random.filter(measured__image=maps[1].image).update(value=None, reason="constant curve")
+    summary = summary_read(summary_make(few))
+    assert summary is not None
+    lrp = next(level for level in summary.levels if level.level == "lrp")
+    insertion = next(row for row in lrp.metrics if row.metric == "insertion")
+    assert (insertion.own.mean, insertion.own.images) == (0.25, 1)
+    assert (insertion.random.mean, insertion.random.images) == (0.5, 1)
+    assert (insertion.ahead, insertion.compared) == (0, 1)
+    assert insertion.undefined == {"its random map has no value": 1}
+
+
+@pytest.mark.parametrize(
+    ("better", "own", "ahead"),
+    [
+        ("higher", 0.6, True), ("higher", 0.5, False), ("higher", 0.4, False),
+        ("lower", 0.6, False), ("lower", 0.5, False), ("lower", 0.4, True),
+        (None, 0.6, None),
+    ],
+)  # fmt: skip
+def test_what_is_better_than_a_random_map(better: str | None, own: float, ahead: bool | None):
+    """Than its 0.5: as good is not better."""
+    assert metrics.is_ahead(better, own, 0.5) is ahead
+
+
+def test_a_random_map_belongs_to_classifier_image_and_label(few: StimulusSet):
+    other = TrainedClassifier(sha256="9" * 64, preprocess="unit", labels=["cat"])
+    asked = [
+        (few.classifier, "1" * 64, "cat"),
+        (few.classifier, "1" * 64, "horse"),
+        (few.classifier, "1" * 64, ""),
+        (few.classifier, "2" * 64, "cat"),
+        (other, "1" * 64, "cat"),
+    ]
+    assert len({metrics.random_key(*one) for one in asked}) == len(asked)
+    assert metrics.random_key(*asked[0]) == metrics.random_key(*asked[0])
+
+
+def test_the_recipe_names_all_that_decides_on_values(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    from explainers import metrics as library
+
+    def recipe() -> str:
+        metrics._software.cache_clear()
+        return metrics.recipe()
+
+    now = recipe()
+    assert now == recipe()
+    others = []
+    with monkeypatch.context() as changed:
+        changed.setattr(library, "EDITION", library.EDITION + 1)
+        others.append(recipe())
+    with monkeypatch.context() as changed:
+        versions = library.versions() | {"scipy": "0.1"}
+        changed.setattr(library, "versions", lambda: versions)
+        others.append(recipe())
+    settings.FAITHFULNESS_STEPS += 1
+    others.append(recipe())
+    assert len({now, *others}) == 4
+    assert max(map(len, others)) <= MeasuredMap._meta.get_field("recipe").max_length
+    assert metrics.steps_of(now) == settings.FAITHFULNESS_STEPS - 1
+    assert metrics.steps_of("1: 16 steps, seed 0") == 16
+
+
+@pytest.mark.parametrize(("steps", "count"), [(1, 0), (32, 0), (0, 1), (-3, 1), ("many", 1)])
+def test_a_number_of_steps_that_is_none_is_said_at_the_start(settings: Any, steps: Any, count: int):
+    settings.FAITHFULNESS_STEPS = steps
+    found = [one for one in run_checks() if one.id == "stimuli.E001"]
+    assert len(found) == count
+    if found:
+        assert f"FAITHFULNESS_STEPS is {steps!r}; expected a whole number" in found[0].msg
 
 
 def test_the_job_is_asked_for_once_done_and_its_result_read_back(few: StimulusSet):
