@@ -115,10 +115,6 @@ def side_ways(album: Album, browser: Any, server: str, version: Any) -> None:
     page = phone.new_page()
     page.goto(f"{server}/s/{slug}/?PROLIFIC_PID=phone&STUDY_ID=s&SESSION_ID=t")
     album.shoot(page, "phone-arrives")
-    if page.locator("main .button-main").count():
-        page.locator("main .button-main").first.click()
-        page.wait_for_load_state("load")
-        album.shoot(page, "phone-goes-on")
     phone.close()
 
 
