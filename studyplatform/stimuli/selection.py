@@ -27,8 +27,9 @@ class TooFewImagesError(ValueError):
     """Too few images of an outcome; the message names label, outcome, how many, how many needed."""
 
     def __init__(self, label: str, outcome: str, found: int, needed: int, where: str) -> None:
+        are = "is" if needed == 1 else "are"
         super().__init__(
-            f"Label {label!r} has {found} {_PLURALS[outcome]} {where}; {needed} are needed."
+            f"Label {label!r} has {found} {_PLURALS[outcome]} {where}; {needed} {are} needed."
         )
 
 

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 RNG = np.random.default_rng(11)
@@ -14,6 +15,13 @@ def photograph(kind: str = "JPEG") -> bytes:
     """Return a picture of 40 x 30 random pixels, another one each time."""
     file = io.BytesIO()
     PillowImage.fromarray(RNG.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return (height, width, 3) pixels as a PNG file."""
+    file = io.BytesIO()
+    PillowImage.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 
