@@ -221,7 +221,9 @@ def main() -> int:
         album.console = Console()
         album.console.print("Making a small study ...")
         version, server = make_site()
-        from .album_languages import second_preset  # its models need the settings
+        # Their models need the settings.
+        from .album_first import first_study
+        from .album_languages import second_preset
 
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
@@ -229,6 +231,7 @@ def main() -> int:
             side_ways(album, browser, server, version)
             views = [("", VIEW), *([("zoom-", ZOOMED)] if options.zoom else [])]
             second_preset(album, browser, server, version.study.team, views)
+            first_study(album, browser, server, VIEW)
             researchers(album, browser, server, version)
             browser.close()
         album.console.print(f"{album.seen} pages in {options.out}")

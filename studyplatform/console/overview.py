@@ -179,7 +179,7 @@ def _before_publishing(
         )
     if not progress.complete:
         return NextStep(
-            "The heatmaps are being rendered.",
+            "Not all heatmaps are rendered yet.",
             "The bar below shows how far it is. Meanwhile see what else the check beside the tasks "
             "finds, and swap what you do not like.",
         )
