@@ -7,6 +7,7 @@ import pytest
 
 from explainers.evaluation import sheet
 from explainers.evaluation.judging import Maps
+from explainers.evaluation.outputs import write_all
 from explainers.evaluation.run import Failure
 from explainers.evaluation.statistics import Results
 from explainers.evaluation.tables import latex, markdown, table_000, table_002, table_004
@@ -218,3 +219,12 @@ def test_a_row_of_the_contact_sheet_says_what_its_maps_are_of(made):
     heatmap = np.zeros((2, 2))
     assert sheet.caption(plan, "a", [None, Maps(heatmap, {0: heatmap})]) == "a: whole prediction"
     assert sheet.caption(plan, "a", [None, Maps(None, {2: heatmap})]) == "a: horse"
+
+
+def test_summing_up_says_how_far_it_is(made):
+    """Two metrics, each over the images of all methods and over those of each of the two."""
+    found = made({"one": {"iauc": [0.4], "dauc": [0.5]}, "two": {"iauc": [0.4], "dauc": [0.5]}},
+                 metrics=["iauc", "dauc"])  # fmt: skip
+    told = []
+    write_all(found.plan, found.store, advance=lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(1, 7)]
