@@ -106,7 +106,8 @@ def measured(
     from PIL import Image
 
     classifier, picture = found.classifier(), found.picture()
-    best = network(classifier, picture, seconds=min(20.0, seconds / 3))["batch"]
+    shared = min(20.0, seconds / 3)
+    best = network(classifier, picture, batches=found.batches, seconds=shared)["batch"]
     bare = alone(classifier, picture, best)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.png"
