@@ -45,9 +45,11 @@ def first_study(album: Any, browser: Any, server: str, view: Any) -> None:
     study = f"{server}/console/studies/first/"
     page.goto(study)
     shoot("study-waiting")
+    page.goto("about:blank")  # a page that waits loads itself anew, maybe in between
     jobs.job_run(job_id=Job.objects.get(study__slug="first").pk)
     page.goto(study)
     shoot("study-rendering")
+    page.goto("about:blank")
     ledger_drain()
     page.goto(study)
     shoot("study-warned")
