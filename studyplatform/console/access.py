@@ -131,18 +131,6 @@ def study_view(view: View) -> View:
     return never_cache(login_required(wrapped))
 
 
-def study_change(view: View) -> View:
-    """As study_view, for what only owners and researchers may do, looking included."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, study: Study, **kwargs: Any) -> HttpResponseBase:
-        if not may_change(request, study):
-            raise PermissionDenied
-        return view(request, study, **kwargs)
-
-    return study_view(wrapped)
-
-
 def team_view(view: View) -> View:
     """As study_view, for pages of a team: view(request, team, ...), its address with its number."""
 
@@ -194,11 +182,7 @@ def has_right(request: HttpRequest, team: Team, right: Right) -> bool:
     return right is Right.SIGN_IN or known[team.pk] in ROLES[right]
 
 
-def may_change(request: HttpRequest, study: Study) -> bool:
-    return has_right(request, study.team, Right.CHANGE)
-
-
-def may_change_in(request: HttpRequest, team: Team) -> bool:
+def may_change(request: HttpRequest, team: Team) -> bool:
     return has_right(request, team, Right.CHANGE)
 
 
@@ -209,4 +193,4 @@ def may_see_report(request: HttpRequest, study: Study, run: AnalysisRun) -> bool
     answers or looks on must not learn the results before the last participant has finished.
     """
     early = run.source == Session.Source.REAL and study.state != Study.State.CLOSED
-    return not early or may_change(request, study)
+    return not early or may_change(request, study.team)

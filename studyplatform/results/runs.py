@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from studyplatform.stimuli.services.leases import LeaseLostError
 from studyplatform.studies.models import Study
 
 from . import services
@@ -23,10 +24,6 @@ log = logging.getLogger(__name__)
 # The slowest single step of a report stays far below this; progress renews it.
 LEASE = timedelta(minutes=5)
 EXPORT_SHARE = 0.2
-
-
-class LeaseLostError(Exception):
-    """Another worker has taken the run over; what this one made is thrown away."""
 
 
 def folder_of(run: AnalysisRun) -> Path:

@@ -13,7 +13,7 @@ from studyplatform.results.dataset import DatasetError
 from studyplatform.results.models import AnalysisRun
 from studyplatform.studies.models import Study
 
-from ..access import may_see_report, study_change, study_view
+from ..access import may_see_report, study_view
 from ..forms import SourceForm
 from .common import back_to_study
 
@@ -47,7 +47,7 @@ def report(request: HttpRequest, study: Study, run_id: int) -> HttpResponseBase:
 
 
 @require_GET
-@study_change
+@study_view
 def export(request: HttpRequest, study: Study) -> HttpResponseBase:
     form = SourceForm(request.GET)
     if not form.is_valid():
@@ -62,7 +62,7 @@ def export(request: HttpRequest, study: Study) -> HttpResponseBase:
 
 
 @require_POST
-@study_change
+@study_view
 def report_request(request: HttpRequest, study: Study) -> HttpResponse:
     form = SourceForm(request.POST)
     if not form.is_valid():

@@ -171,7 +171,7 @@ def _page(
 ) -> HttpResponse:
     editor = editor_of(version, typed, refused or [])
     context = context_of(version, editor, **more)
-    changes = may_change(request, version.study)
+    changes = may_change(request, version.study.team)
     context |= {
         "may_change": changes,
         "may_type": changes and version.published_at is None,

@@ -10,7 +10,7 @@ from studyplatform.stimuli.faithfulness.selectors import stimulus_set_of
 from studyplatform.stimuli.services import StimuliError, faithfulness_request
 from studyplatform.studies.models import Study
 
-from ..access import may_change, study_change, study_view
+from ..access import may_change, study_view
 from ..faithfulness import faithfulness_of
 from .common import version_of
 
@@ -25,7 +25,7 @@ def faithfulness(request: HttpRequest, study: Study) -> HttpResponse:
         "study": study,
         "version": version,
         "spec": version.spec,
-        "may_change": may_change(request, study),
+        "may_change": may_change(request, study.team),
         "steps": settings.FAITHFULNESS_STEPS,
         "found": found,
         "job": found.job if found else None,
@@ -34,7 +34,7 @@ def faithfulness(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def measure(request: HttpRequest, study: Study) -> HttpResponse:
     try:
         faithfulness_request(version=version_of(study), user_id=request.user.pk)

@@ -11,7 +11,7 @@ from studyplatform.stimuli import selectors
 from studyplatform.stimuli.models import Job
 from studyplatform.stimuli.services import job_cancel, job_retry
 
-from ..access import may_change_in, require
+from ..access import may_change, require
 from .common import back_to_page
 
 
@@ -42,7 +42,7 @@ def retry(request: HttpRequest, job_id: int) -> HttpResponse:
 def _panel(request: HttpRequest, job: Job) -> HttpResponse:
     context = {
         "job": job,
-        "may_change": may_change_in(request, job.team),
+        "may_change": may_change(request, job.team),
         # Somebody types there: the end of a job must not take the page away.
         "page_stays": bool(request.GET.get("page_stays")),
     }

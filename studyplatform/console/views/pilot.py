@@ -22,7 +22,7 @@ def pilot(request: HttpRequest, study: Study) -> HttpResponse:
     version = version_published(study)
     fee = request.GET.get("fee", "")[:20]
     link = ""
-    if version and study.state == Study.State.RUNNING and may_change(request, study):
+    if version and study.state == Study.State.RUNNING and may_change(request, study.team):
         link = request.build_absolute_uri(entry_link(study, Session.Source.PILOT))
     context = {
         "study": study,
@@ -37,6 +37,6 @@ def pilot(request: HttpRequest, study: Study) -> HttpResponse:
         "fee_problem": f"Expected a percentage from 0 to {MAXIMUM_FEE}, such as 33.3."
         if fee_read(fee) is None
         else "",
-        "may_change": may_change(request, study),
+        "may_change": may_change(request, study.team),
     }
     return render(request, "console/pilot.html", context)

@@ -16,7 +16,7 @@ from studyplatform.stimuli.tasks import drain
 from studyplatform.studies import selectors, services
 from studyplatform.studies.models import Study, StudyVersion
 
-from ..access import may_change, may_see_report, study_change, study_view
+from ..access import may_change, may_see_report, study_view
 from ..overview import counts_of, next_step, readiness_of, source_to_show
 from ..selectors import problems_of, study_list
 from .common import back_to_study, panel_parameters, version_of
@@ -48,7 +48,7 @@ def study_detail(request: HttpRequest, study: Study) -> HttpResponse:
         "version": version,
         "opened": opened,
         "spec": version.spec,
-        "may_change": may_change(request, study),
+        "may_change": may_change(request, study.team),
         "ready": ready,
         "job": ready.job,
         "next_step": next_step(study, version, progress, ready, real),
@@ -82,7 +82,7 @@ def rendering_part(request: HttpRequest, study: Study) -> HttpResponse:
     version = version_of(study)
     progress = stimuli.render_progress(version)
     context = _rendering_context(version, progress)
-    context |= {"study": study, "may_change": may_change(request, study)}
+    context |= {"study": study, "may_change": may_change(request, study.team)}
     response = render(request, "console/_rendering.html", context)
     if progress.complete:
         # What to do next has changed as well.
@@ -101,7 +101,7 @@ def counts_part(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def publish(request: HttpRequest, study: Study) -> HttpResponse:
     try:
         rendering.version_publish(version=version_of(study))
@@ -118,7 +118,7 @@ _MOVES = {
 
 
 @require_POST
-@study_change
+@study_view
 def move(request: HttpRequest, study: Study, verb: str) -> HttpResponse:
     service, success = _MOVES[verb]
     try:
@@ -129,7 +129,7 @@ def move(request: HttpRequest, study: Study, verb: str) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def retry(request: HttpRequest, study: Study) -> HttpResponse:
     n = rendering.heatmaps_retry(version=version_of(study))
     drain.delay()

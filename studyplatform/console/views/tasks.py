@@ -16,7 +16,7 @@ from studyplatform.stimuli.tasks import drain
 from studyplatform.studies.models import Study, StudyVersion
 from studyplatform.studies.services import StudyError
 
-from ..access import may_change, study_change, study_view
+from ..access import may_change, study_view
 from ..curves import f1_chart
 from ..task_forms import LabelForm, ReasonForm, SwapForm, ThresholdForm
 from .common import back_to_page, version_of
@@ -69,7 +69,7 @@ def task(request: HttpRequest, study: Study, number: int) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def swap(request: HttpRequest, study: Study, number: int) -> HttpResponse:
     form = SwapForm(request.POST)
     address = reverse("console:task", args=[study.slug, number])
@@ -104,7 +104,7 @@ def swap(request: HttpRequest, study: Study, number: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@study_change
+@study_view
 def threshold(request: HttpRequest, study: Study) -> HttpResponse:
     """What a threshold would give, and the button that sets it."""
     form = ThresholdForm(request.POST if request.method == "POST" else request.GET)
@@ -126,7 +126,7 @@ def threshold(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def again(request: HttpRequest, study: Study) -> HttpResponse:
     form = LabelForm(request.POST)
     if not form.is_valid():
@@ -159,7 +159,7 @@ def lint(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def lint_reason(request: HttpRequest, study: Study) -> HttpResponse:
     form = ReasonForm(request.POST)
     if not form.is_valid():
@@ -177,7 +177,7 @@ def lint_reason(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 @require_POST
-@study_change
+@study_view
 def lint_withdraw(request: HttpRequest, study: Study) -> HttpResponse:
     try:
         services.lint_reason_withdraw(
@@ -194,7 +194,7 @@ def _context(request: HttpRequest, study: Study, version: StudyVersion) -> dict[
         "study": study,
         "version": version,
         "spec": version.spec,
-        "may_edit": may_change(request, study) and version.published_at is None,
+        "may_edit": may_change(request, study.team) and version.published_at is None,
         "report": services.version_lint(version=version),
         "waiting": _waiting(version),
     }

@@ -29,7 +29,7 @@ def version_index(request: HttpRequest, study: Study) -> HttpResponse:
         "versions": versions,
         "draft": latest if is_draft else None,
         "opened": next((one for one in versions if one.published_at), None),
-        "may_change": may_change(request, study),
+        "may_change": may_change(request, study.team),
         "may_amend": not is_draft and study.state != Study.State.CLOSED,
     }
     return render(request, "console/versions.html", context)
